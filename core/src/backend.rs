@@ -1,0 +1,178 @@
+//! The kernels: functions over slices, one implementation per instruction set.
+//!
+//! [`Kernels::detect`] looks at the machine once; the value is kept where rings are kept, and every slice-level call
+//! goes through it. All backends give bit-identical results, which the suite in this module checks. Ranges are written
+//! *input → output*; a slice of residues always belongs to one modulus.
+
+mod portable;
+#[cfg(any(test, feature = "testing"))]
+pub mod suite;
+
+use crate::modulus::{Modulus, Reciprocal, Shoup};
+use crate::ntt::NttTables;
+pub use portable::Portable;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// One implementation of every kernel. Sealed: backends live in this module.
+///
+/// # Panics
+/// Every kernel panics if its slices differ in length where they must not.
+pub trait Backend: Copy + sealed::Sealed {
+    /// The name in reports.
+    fn name(self) -> &'static str;
+
+    /// Forward negacyclic NTT in place; `[0, q) → [0, q)`, natural → bit-reversed order.
+    fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]);
+
+    /// Inverse negacyclic NTT in place, scaled by `n^-1`; `[0, q) → [0, q)`, bit-reversed → natural order.
+    fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]);
+
+    /// `a += b`; `[0, q)² → [0, q)`.
+    fn add(self, q: &Modulus, a: &mut [u64], b: &[u64]);
+
+    /// `a -= b`; `[0, q)² → [0, q)`.
+    fn sub(self, q: &Modulus, a: &mut [u64], b: &[u64]);
+
+    /// `a = -a`; `[0, q) → [0, q)`.
+    fn neg(self, q: &Modulus, a: &mut [u64]);
+
+    /// `a *= b`; `[0, q)² → [0, q)`.
+    fn mul(self, q: &Modulus, a: &mut [u64], b: &[u64]);
+
+    /// `acc += a·b`; `[0, q)³ → [0, q)`.
+    fn mul_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], b: &[u64]);
+
+    /// `a *= w`; any `u64 → [0, q)`.
+    fn mul_scalar(self, q: &Modulus, a: &mut [u64], w: Shoup);
+
+    /// `out = Σ a_i·b_i` with one reduction at the end; `[0, q)² → [0, q)`, at most [`MAX_TERMS`] terms.
+    fn dot(self, q: &Modulus, out: &mut [u64], terms: &[(&[u64], &[u64])]);
+
+    /// `out = Σ w_i·a_i` with one reduction at the end; `a_i, w_i` in `[0, 2^60) → [0, q)`, at most [`MAX_TERMS`] terms.
+    ///
+    /// The `a_i` need not be residues of `q`: base conversion feeds residues of other moduli.
+    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64]);
+
+    /// `out = round(Σ a_i/q_i)`; `a_i` in `[0, q_i) → [0, k]` for `k` terms, at most [`MAX_TERMS`].
+    ///
+    /// The sum is short by at most `3k·2^-64`, so the rounding is exact unless its fraction is that close to one half.
+    fn round_quotients(self, out: &mut [u64], terms: &[&[u64]], reciprocals: &[Reciprocal]);
+
+    /// `out[i] = xs[indices[i]]`.
+    fn permute(self, out: &mut [u64], xs: &[u64], indices: &[u32]);
+}
+
+/// The most products below `2^120` that a 128-bit accumulator holds: `2^128 / 2^120 = 256`, less one for slack.
+pub const MAX_TERMS: usize = 255;
+
+/// A backend that this machine can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kernels {
+    /// Safe Rust for every machine.
+    Portable(Portable),
+}
+
+/// Calls the same kernel on whichever backend is chosen.
+macro_rules! dispatch {
+    ($self:ident, $backend:ident => $call:expr) => {
+        match $self {
+            Kernels::Portable($backend) => $call,
+        }
+    };
+}
+
+impl Kernels {
+    /// The portable backend.
+    pub const PORTABLE: Self = Self::Portable(Portable);
+
+    /// The fastest backend that this machine can run.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self::PORTABLE
+    }
+
+    /// Every backend that this machine can run, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::PORTABLE].into_iter()
+    }
+}
+
+impl sealed::Sealed for Kernels {}
+
+/// Every kernel of the backend that was chosen.
+impl Backend for Kernels {
+    fn name(self) -> &'static str {
+        dispatch!(self, k => k.name())
+    }
+
+    fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
+        dispatch!(self, k => k.ntt_forward(tables, xs));
+    }
+
+    fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
+        dispatch!(self, k => k.ntt_inverse(tables, xs));
+    }
+
+    fn add(self, q: &Modulus, a: &mut [u64], b: &[u64]) {
+        dispatch!(self, k => k.add(q, a, b));
+    }
+
+    fn sub(self, q: &Modulus, a: &mut [u64], b: &[u64]) {
+        dispatch!(self, k => k.sub(q, a, b));
+    }
+
+    fn neg(self, q: &Modulus, a: &mut [u64]) {
+        dispatch!(self, k => k.neg(q, a));
+    }
+
+    fn mul(self, q: &Modulus, a: &mut [u64], b: &[u64]) {
+        dispatch!(self, k => k.mul(q, a, b));
+    }
+
+    fn mul_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], b: &[u64]) {
+        dispatch!(self, k => k.mul_add(q, acc, a, b));
+    }
+
+    fn mul_scalar(self, q: &Modulus, a: &mut [u64], w: Shoup) {
+        dispatch!(self, k => k.mul_scalar(q, a, w));
+    }
+
+    fn dot(self, q: &Modulus, out: &mut [u64], terms: &[(&[u64], &[u64])]) {
+        dispatch!(self, k => k.dot(q, out, terms));
+    }
+
+    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64]) {
+        dispatch!(self, k => k.combine(q, out, terms, weights));
+    }
+
+    fn round_quotients(self, out: &mut [u64], terms: &[&[u64]], reciprocals: &[Reciprocal]) {
+        dispatch!(self, k => k.round_quotients(out, terms, reciprocals));
+    }
+
+    fn permute(self, out: &mut [u64], xs: &[u64], indices: &[u32]) {
+        dispatch!(self, k => k.permute(out, xs, indices));
+    }
+}
+
+impl Default for Kernels {
+    fn default() -> Self {
+        Self::detect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    suite::conformance!(portable, Portable);
+
+    #[test]
+    fn detection_names_an_available_backend() {
+        assert!(Kernels::available().any(|kernels| kernels == Kernels::detect()));
+        assert_eq!(Kernels::PORTABLE.name(), "portable");
+    }
+}

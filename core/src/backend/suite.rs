@@ -1,0 +1,128 @@
+//! The one conformance suite, run against every backend.
+//!
+//! Each check compares a backend with arithmetic on single words, at the edges of each range and for each size class.
+
+#![allow(clippy::unwrap_used, reason = "a check fails by panicking")]
+#![allow(clippy::integer_division_remainder_used, reason = "the oracle divides")]
+#![allow(clippy::missing_panics_doc, reason = "a check fails by panicking")]
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Backend;
+use crate::modulus::Modulus;
+use crate::ntt::NttPlan;
+use crate::prime::ntt_primes_vartime;
+
+/// Runs the whole suite.
+pub fn check<B: Backend>(backend: B) {
+    for modulus in moduli() {
+        for n in [8, 64, 512] {
+            pointwise(backend, &modulus, n);
+            sums(backend, &modulus, n);
+            quotients(backend, &modulus, n);
+            transforms(backend, &modulus, n);
+        }
+    }
+}
+
+/// NTT primes for degrees up to 512, largest of each size class.
+fn moduli() -> Vec<Modulus> {
+    [17, 30, 31, 46, 50, 51, 59, 60]
+        .into_iter()
+        .flat_map(|bits| ntt_primes_vartime(bits, 512, 1, &[]).unwrap())
+        .map(|q| Modulus::new(q).unwrap())
+        .collect()
+}
+
+/// Residues that begin with the edges of the range.
+fn residues(modulus: &Modulus, n: usize, seed: u64) -> Vec<u64> {
+    let q = modulus.value();
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        modulus.reduce(state ^ (state >> 29))
+    };
+    let edges = [0, q - 1, 1, q - 1, q >> 1];
+    (0..n).map(|i| edges.get(i).copied().unwrap_or_else(&mut next)).collect()
+}
+
+fn pointwise<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let (a, b, c) = (residues(q, n, 1), residues(q, n, 2), residues(q, n, 3));
+    let apply = |f: &dyn Fn(&mut [u64])| {
+        let mut out = a.clone();
+        f(&mut out);
+        out
+    };
+    let expect = |f: &dyn Fn(usize) -> u64| (0..n).map(f).collect::<Vec<_>>();
+    assert_eq!(apply(&|x| backend.add(q, x, &b)), expect(&|i| q.add(a[i], b[i])), "add");
+    assert_eq!(apply(&|x| backend.sub(q, x, &b)), expect(&|i| q.sub(a[i], b[i])), "sub");
+    assert_eq!(apply(&|x| backend.neg(q, x)), expect(&|i| q.neg(a[i])), "neg");
+    assert_eq!(apply(&|x| backend.mul(q, x, &b)), expect(&|i| q.mul(a[i], b[i])), "mul");
+    assert_eq!(apply(&|x| backend.mul_add(q, x, &b, &c)), expect(&|i| q.mul_add(b[i], c[i], a[i])), "mul_add");
+    for w in [0, 1, q.value() - 1, q.value() >> 1] {
+        assert_eq!(apply(&|x| backend.mul_scalar(q, x, q.shoup(w))), expect(&|i| q.mul(a[i], w)), "mul_scalar");
+    }
+    let reversed: Vec<u32> = (0..n as u32).rev().collect();
+    assert_eq!(apply(&|x| backend.permute(x, &b, &reversed)), expect(&|i| b[n - 1 - i]), "permute");
+}
+
+fn sums<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let worst = vec![q.value() - 1; n];
+    let mixed = residues(q, n, 4);
+    let any_word = vec![(1 << Modulus::MAX_BITS) - 1; n];
+    for count in [0, 1, 2, super::MAX_TERMS] {
+        let mut out = vec![1; n];
+        let terms: Vec<(&[u64], &[u64])> =
+            (0..count).map(|i| (&worst[..], if i == 0 { &mixed[..] } else { &worst })).collect();
+        backend.dot(q, &mut out, &terms);
+        let one = |i: usize| terms.iter().fold(0, |sum, (a, b)| q.add(sum, q.mul(a[i], b[i])));
+        assert_eq!(out, (0..n).map(one).collect::<Vec<_>>(), "dot of {count}");
+
+        let terms: Vec<&[u64]> = (0..count).map(|i| if i == 0 { &mixed[..] } else { &any_word }).collect();
+        let weights: Vec<u64> = (0..count as u64).map(|i| (1 << Modulus::MAX_BITS) - 1 - i).collect();
+        backend.combine(q, &mut out, &terms, &weights);
+        let one = |i: usize| {
+            let products = terms.iter().zip(&weights).map(|(a, &w)| q.mul(q.reduce(a[i]), q.reduce(w)));
+            products.fold(0, |sum, x| q.add(sum, x))
+        };
+        assert_eq!(out, (0..n).map(one).collect::<Vec<_>>(), "combine of {count}");
+    }
+}
+
+/// Each term `a_i/q_i` beside its neighbours one half apart, against exact integers.
+fn quotients<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let terms = [residues(q, n, 6), residues(q, n, 7), vec![q.value() - 1; n]];
+    let slices: Vec<&[u64]> = terms.iter().map(Vec::as_slice).collect();
+    let mut out = vec![0; n];
+    backend.round_quotients(&mut out, &slices, &[q.reciprocal(); 3]);
+    for (i, &rounded) in out.iter().enumerate() {
+        let doubled_sum: u128 = terms.iter().map(|a| 2 * u128::from(a[i])).sum();
+        let exact = (doubled_sum + u128::from(q.value())) / (2 * u128::from(q.value()));
+        assert_eq!(u128::from(rounded), exact, "round_quotients");
+    }
+}
+
+fn transforms<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let plan = NttPlan::new(*q, n).unwrap();
+    for xs in [vec![0; n], vec![q.value() - 1; n], residues(q, n, 5)] {
+        let mut evaluations = xs.clone();
+        backend.ntt_forward(plan.tables(), &mut evaluations);
+        assert_eq!(evaluations, plan.evaluate_schoolbook(&xs), "forward transform, n = {n}");
+        backend.ntt_inverse(plan.tables(), &mut evaluations);
+        assert_eq!(evaluations, xs, "inverse transform, n = {n}");
+    }
+}
+
+/// A test that runs [`check`] on one backend.
+#[cfg(test)]
+macro_rules! conformance {
+    ($name:ident, $backend:expr) => {
+        #[test]
+        fn $name() {
+            $crate::backend::suite::check($backend);
+        }
+    };
+}
+#[cfg(test)]
+pub(crate) use conformance;

@@ -1,0 +1,191 @@
+//! Encryption and decryption.
+
+use alloc::boxed::Box;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::{Bfv, Plaintext};
+use crate::error::EvalError;
+use crate::poly::{Coeff, Eval, Poly};
+use crate::rlwe::{NoiseBound, PublicKey, SecretKey};
+use crate::sample::{Label, Seed, uniform_vartime};
+
+/// A ciphertext: for each plaintext modulus two polynomials (three before relinearisation), in the evaluation domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ciphertext {
+    pub(crate) level: usize,
+    pub(crate) noise: NoiseBound,
+    pub(crate) streams: Box<[Box<[Poly<Eval>]>]>,
+}
+
+impl Ciphertext {
+    /// The level: how many ciphertext primes are left.
+    #[must_use]
+    pub const fn level(&self) -> usize {
+        self.level
+    }
+
+    /// Polynomials per stream.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.streams.first().map_or(0, |stream| stream.len())
+    }
+
+    /// The public bound on the noise.
+    #[must_use]
+    pub const fn noise(&self) -> NoiseBound {
+        self.noise
+    }
+}
+
+/// A fresh ciphertext under the secret key, with a seed in place of its uniform half: half the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeededCiphertext {
+    pub(crate) seed: Seed,
+    pub(crate) bodies: Box<[Poly<Eval>]>,
+}
+
+/// A decrypted value. It is as secret as the key: sending it, or whether decryption failed, to whoever made the
+/// ciphertext can reveal the key. There is no way to print or compare it; [`Private::release`] is the explicit way out.
+pub struct Private<T>(T);
+
+impl<T> Private<T> {
+    /// The value, to be kept by the key's owner.
+    #[must_use]
+    pub fn release(self) -> T {
+        self.0
+    }
+
+    /// A private value computed from a private value.
+    #[must_use]
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Private<U> {
+        Private(f(self.0))
+    }
+}
+
+impl<T> core::fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Private(..)")
+    }
+}
+
+impl Bfv {
+    /// Encrypts under the secret key, at the highest level.
+    ///
+    /// # Errors
+    /// [`EvalError::NoiseExhausted`] if the parameters are too small for even a fresh ciphertext.
+    pub fn encrypt(
+        &self,
+        secret: &SecretKey,
+        plaintext: &Plaintext,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SeededCiphertext, EvalError> {
+        let level = self.params.max_level();
+        self.rules(level).check(self.rules(level).fresh_secret())?;
+        let message = self.addend(plaintext, level)?;
+        let seed = Seed::generate(rng);
+        let ring = &self.level(level).ring;
+        let bodies = message.streams.iter().enumerate().map(|(j, message)| {
+            let mut body = secret.encrypt_zero(0..level, &seed, Label::Ciphertext { stream: j as u8 }, rng);
+            ring.add_assign(&mut body, message);
+            body
+        });
+        Ok(SeededCiphertext { bodies: bodies.collect(), seed })
+    }
+
+    /// The whole ciphertext of a seeded one.
+    #[must_use]
+    pub fn expand(&self, seeded: &SeededCiphertext) -> Ciphertext {
+        let level = self.params.max_level();
+        let ring = &self.level(level).ring;
+        let streams = seeded.bodies.iter().enumerate().map(|(j, body)| {
+            let mask = uniform_vartime(ring, &seeded.seed, Label::Ciphertext { stream: j as u8 });
+            [body.clone(), mask].into()
+        });
+        Ciphertext { level, noise: self.rules(level).fresh_secret(), streams: streams.collect() }
+    }
+
+    /// Encrypts under a public key, at the highest level.
+    ///
+    /// # Errors
+    /// [`EvalError::NoiseExhausted`] if the parameters are too small for even a fresh ciphertext.
+    pub fn encrypt_public(
+        &self,
+        public: &PublicKey,
+        plaintext: &Plaintext,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Ciphertext, EvalError> {
+        let level = self.params.max_level();
+        let noise = self.rules(level).check(self.rules(level).fresh_public())?;
+        let message = self.addend(plaintext, level)?;
+        let ring = &self.level(level).ring;
+        let streams = message.streams.iter().map(|message| {
+            let mut parts = public.encrypt_zero(ring, rng);
+            ring.add_assign(&mut parts[0], message);
+            parts.into()
+        });
+        Ok(Ciphertext { level, noise, streams: streams.collect() })
+    }
+
+    /// Decrypts a ciphertext of any size and level. Constant time.
+    ///
+    /// # Errors
+    /// [`EvalError::NoiseExhausted`] if the noise bound says that the result could be wrong.
+    pub fn decrypt(&self, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Private<Plaintext>, EvalError> {
+        self.rules(ciphertext.level).check(ciphertext.noise)?;
+        let at = self.level(ciphertext.level);
+        let kernels = at.ring.kernels();
+        let streams = ciphertext.streams.iter().zip(&at.streams).zip(&self.plain_rings);
+        let streams = streams.map(|((parts, stream), plain)| {
+            let mut phase = self.phase(secret, ciphertext.level, parts);
+            let mut remainder = Zeroizing::new(plain.zero::<Coeff>());
+            let mut message: Poly<Coeff> = plain.zero();
+            // t·x is 0 modulo t: only the remainder modulo Q is left to divide.
+            stream.scale_down.remainder(kernels, phase.residues_mut(), remainder.residues_mut());
+            stream.scale_down.divide(kernels, message.residues_mut(), remainder.residues_mut());
+            message
+        });
+        Ok(Private(Plaintext { streams: streams.collect() }))
+    }
+
+    fn phase(&self, secret: &SecretKey, level: usize, parts: &[Poly<Eval>]) -> Zeroizing<Poly<Coeff>> {
+        let ring = &self.level(level).ring;
+        let values = secret.phase(ring, parts);
+        // A copy, because the evaluation form stays behind to be wiped.
+        Zeroizing::new(ring.inverse(Poly::clone(&values)))
+    }
+
+    /// `log2` of the largest noise coefficient, measured with the secret key against the exact message. Tests only: the
+    /// value depends on the key.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn measured_noise_log2(&self, secret: &SecretKey, ciphertext: &Ciphertext) -> f64 {
+        use num_bigint::BigUint;
+        let level = ciphertext.level;
+        let at = self.level(level);
+        let basis = at.ring.basis();
+        let product = basis.product();
+        let mut largest = BigUint::default();
+        for ((parts, stream), plain) in ciphertext.streams.iter().zip(&at.streams).zip(&self.plain_rings) {
+            let mut error = self.phase(secret, level, parts);
+            let mut low = Zeroizing::new(error.clone());
+            let mut remainder = plain.zero::<Coeff>();
+            let mut message = plain.zero::<Coeff>();
+            stream.scale_down.remainder(at.ring.kernels(), low.residues_mut(), remainder.residues_mut());
+            stream.scale_down.divide(at.ring.kernels(), message.residues_mut(), remainder.residues_mut());
+            let mut carried = at.ring.zero::<Coeff>();
+            let mut scaled = at.ring.zero::<Coeff>();
+            stream.scale_up.remainder(at.ring.kernels(), message.residues_mut(), carried.residues_mut());
+            stream.scale_up.divide(at.ring.kernels(), scaled.residues_mut(), carried.residues_mut());
+            at.ring.sub_assign(&mut error, &scaled);
+            for i in 0..self.params.degree() {
+                let residues: alloc::vec::Vec<u64> = error.limbs().map(|limb| limb[i]).collect();
+                let value = basis.compose_vartime(&residues);
+                largest = largest.max(if &value * 2u32 > product { &product - value } else { value });
+            }
+        }
+        let shift = largest.bits().saturating_sub(60);
+        libm::log2(num_traits::ToPrimitive::to_f64(&(largest >> shift)).unwrap_or(0.0).max(1.0)) + shift as f64
+    }
+}

@@ -1,0 +1,250 @@
+//! Operations on ciphertexts. None needs a secret; each updates the noise bound and refuses a result that would not
+//! decrypt.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Bfv, Ciphertext, Level, PlainAddend, PlainMultiplicand, StreamLevel};
+use crate::error::EvalError;
+use crate::poly::{Coeff, Eval, Poly};
+use crate::rlwe::{EvaluationKeys, NoiseBound, rotation_element, row_swap_element};
+
+/// A polynomial over `Q` and over the auxiliary basis.
+struct Extended {
+    ciphertext: Poly<Eval>,
+    auxiliary: Poly<Eval>,
+}
+
+impl Bfv {
+    /// Slot-wise sum.
+    ///
+    /// # Errors
+    /// [`EvalError`] for operands of different level or size, or exhausted noise.
+    pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        self.linear_combination(&[a, b], &[1, 1])
+    }
+
+    /// Slot-wise difference.
+    ///
+    /// # Errors
+    /// [`EvalError`] for operands of different level or size, or exhausted noise.
+    pub fn sub(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        self.linear_combination(&[a, b], &[1, -1])
+    }
+
+    /// Slot-wise product with one signed word.
+    ///
+    /// # Errors
+    /// [`EvalError::NoiseExhausted`].
+    pub fn mul_scalar(&self, a: &Ciphertext, w: i64) -> Result<Ciphertext, EvalError> {
+        self.linear_combination(&[a], &[w])
+    }
+
+    /// `Σ w_i·a_i` for signed words, with one reduction at the end. The noise grows by `Σ |w_i|`. Time does not depend on
+    /// the weights, zero or not.
+    ///
+    /// # Errors
+    /// [`EvalError`] for no or too many operands, lists of different length, operands of different level or size, or
+    /// exhausted noise.
+    pub fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
+        let Some((first, rest)) = terms.split_first() else {
+            return Err(EvalError::OperandCount { left: 0, right: weights.len() });
+        };
+        if terms.len() != weights.len() || terms.len() > crate::backend::MAX_TERMS {
+            return Err(EvalError::OperandCount { left: terms.len(), right: weights.len() });
+        }
+        rest.iter().try_for_each(|term| check_alike(first, term))?;
+        let bounds = terms.iter().map(|term| term.noise).zip(weights.iter().copied());
+        let noise = self.rules(first.level).linear_combination(bounds);
+        let ring = &self.level(first.level).ring;
+        let part = |j: usize, i: usize| {
+            let parts: Vec<_> = terms.iter().map(|term| &term.streams[j][i]).collect();
+            ring.combine(&parts, weights)
+        };
+        let streams = (0..first.streams.len()).map(|j| (0..first.size()).map(|i| part(j, i)).collect());
+        self.checked(first.level, noise, streams.collect())
+    }
+
+    /// Slot-wise sum with a plaintext.
+    ///
+    /// # Errors
+    /// [`EvalError::LevelMismatch`], [`EvalError::NoiseExhausted`].
+    pub fn add_plain(&self, a: &Ciphertext, b: &PlainAddend) -> Result<Ciphertext, EvalError> {
+        check_levels(a.level, b.level)?;
+        let ring = &self.level(a.level).ring;
+        let streams = a.streams.iter().zip(&b.streams).map(|(parts, message)| {
+            let mut parts = parts.clone();
+            ring.add_assign(&mut parts[0], message);
+            parts
+        });
+        self.checked(a.level, self.rules(a.level).add_plain(a.noise), streams.collect())
+    }
+
+    /// Slot-wise product with a plaintext. The noise grows by the plaintext's norm.
+    ///
+    /// # Errors
+    /// [`EvalError::LevelMismatch`], [`EvalError::NoiseExhausted`].
+    pub fn mul_plain(&self, a: &Ciphertext, b: &PlainMultiplicand) -> Result<Ciphertext, EvalError> {
+        check_levels(a.level, b.level)?;
+        let ring = &self.level(a.level).ring;
+        let streams = a.streams.iter().zip(&b.streams).map(|(parts, factor)| {
+            let mut parts = parts.clone();
+            parts.iter_mut().for_each(|part| ring.mul_assign(part, factor));
+            parts
+        });
+        self.checked(a.level, self.rules(a.level).mul_plain(a.noise, b.norm), streams.collect())
+    }
+
+    /// Slot-wise product, of three polynomials; [`Bfv::relinearise`] makes it two again.
+    ///
+    /// # Errors
+    /// [`EvalError`] for operands of different level or of more than two polynomials, or exhausted noise.
+    pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        check_alike(a, b)?;
+        check_size(a, 2)?;
+        let level = self.level(a.level);
+        let streams = a.streams.iter().zip(&b.streams).zip(&level.streams).map(|((a, b), stream)| {
+            let extend = |parts: &[Poly<Eval>]| [0, 1].map(|i| level.extend(&parts[i]));
+            let ([a0, a1], [b0, b1]) = (extend(a), extend(b));
+            let terms: [&[_]; 3] = [&[(&a0, &b0)], &[(&a0, &b1), (&a1, &b0)], &[(&a1, &b1)]];
+            terms.into_iter().map(|terms| level.scaled_sum(stream, terms)).collect()
+        });
+        self.checked(a.level, level.rules.multiply(a.noise, b.noise), streams.collect())
+    }
+
+    /// Slot-wise square, of three polynomials. Two thirds of the cost of [`Bfv::multiply`].
+    ///
+    /// # Errors
+    /// [`EvalError`] for an operand of more than two polynomials, or exhausted noise.
+    pub fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        check_size(a, 2)?;
+        let level = self.level(a.level);
+        let streams = a.streams.iter().zip(&level.streams).map(|(parts, stream)| {
+            let [a0, a1] = [0, 1].map(|i| level.extend(&parts[i]));
+            let terms: [&[_]; 3] = [&[(&a0, &a0)], &[(&a0, &a1), (&a0, &a1)], &[(&a1, &a1)]];
+            terms.into_iter().map(|terms| level.scaled_sum(stream, terms)).collect()
+        });
+        self.checked(a.level, level.rules.multiply(a.noise, a.noise), streams.collect())
+    }
+
+    /// Three polynomials → two, by one key switch per stream.
+    ///
+    /// # Errors
+    /// [`EvalError::SizeMismatch`] unless there are three, [`EvalError::MissingRelinKey`],
+    /// [`EvalError::NoiseExhausted`].
+    pub fn relinearise(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
+        check_size(a, 3)?;
+        let (level, key) = (self.level(a.level), keys.relin(a.level)?);
+        let streams = a.streams.iter().map(|parts| {
+            let mut switched = level.switcher.switch(&parts[2], key);
+            for (out, part) in switched.iter_mut().zip(parts.iter()) {
+                level.ring.add_assign(out, part);
+            }
+            switched.into()
+        });
+        self.checked(a.level, level.rules.key_switch(a.noise), streams.collect())
+    }
+
+    /// Rotates each row of `n/2` slots to the left by `steps`: slot `i` gets the value of slot `i + steps`.
+    ///
+    /// # Errors
+    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
+    pub fn rotate_rows(&self, a: &Ciphertext, steps: isize, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
+        self.apply_galois(a, rotation_element(self.params.degree(), steps), keys)
+    }
+
+    /// Swaps the two rows of slots.
+    ///
+    /// # Errors
+    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
+    pub fn rotate_columns(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
+        self.apply_galois(a, row_swap_element(self.params.degree()), keys)
+    }
+
+    /// The automorphism `X → X^g` and one key switch per stream.
+    ///
+    /// # Errors
+    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
+    pub fn apply_galois(&self, a: &Ciphertext, element: usize, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
+        check_size(a, 2)?;
+        if element == 1 {
+            return Ok(a.clone());
+        }
+        let (level, key) = (self.level(a.level), keys.galois(element, a.level)?);
+        let streams = a.streams.iter().map(|parts| {
+            let image = |part| level.ring.automorphism(part, &key.permutation);
+            let mut switched = level.switcher.switch(&image(&parts[1]), &key.key);
+            level.ring.add_assign(&mut switched[0], &image(&parts[0]));
+            switched.into()
+        });
+        self.checked(a.level, level.rules.key_switch(a.noise), streams.collect())
+    }
+
+    /// Switches down to a lower level: the message stays, noise and bytes shrink with the modulus.
+    ///
+    /// # Errors
+    /// [`EvalError::NoSuchLevel`] for level 0 or a level above the operand's; [`EvalError::NoiseExhausted`] if too little
+    /// modulus is left.
+    pub fn switch_to(&self, a: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {
+        if level == 0 || level > a.level {
+            return Err(EvalError::NoSuchLevel { asked: level, max: a.level });
+        }
+        (level..a.level).rev().try_fold(a.clone(), |current, _| self.drop_prime(&current))
+    }
+
+    fn drop_prime(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        let level = self.level(a.level);
+        let Some(drop) = &level.drop else {
+            return Err(EvalError::NoSuchLevel { asked: a.level - 1, max: a.level });
+        };
+        let streams = a.streams.iter().map(|parts| parts.iter().map(|part| drop.apply(part)).collect());
+        self.checked(a.level - 1, level.rules.drop_prime(a.noise), streams.collect())
+    }
+
+    fn checked(
+        &self,
+        level: usize,
+        noise: NoiseBound,
+        streams: Box<[Box<[Poly<Eval>]>]>,
+    ) -> Result<Ciphertext, EvalError> {
+        self.rules(level).check(noise).map(|noise| Ciphertext { level, noise, streams })
+    }
+}
+
+impl Level {
+    /// The centred polynomial over the auxiliary basis too. Cost: one transform per limb of either basis.
+    fn extend(&self, poly: &Poly<Eval>) -> Extended {
+        let coefficients = self.ring.inverse(poly.clone());
+        let mut auxiliary: Poly<Coeff> = self.tensor.auxiliary.zero();
+        self.tensor.extend.convert(self.ring.kernels(), coefficients.residues(), auxiliary.residues_mut());
+        Extended { ciphertext: poly.clone(), auxiliary: self.tensor.auxiliary.forward(auxiliary) }
+    }
+
+    /// `round(t/Q · Σ a_i·b_i)` modulo `Q`.
+    fn scaled_sum(&self, stream: &StreamLevel, terms: &[(&Extended, &Extended)]) -> Poly<Eval> {
+        let kernels = self.ring.kernels();
+        let over_q: Vec<_> = terms.iter().map(|(a, b)| (&a.ciphertext, &b.ciphertext)).collect();
+        let over_b: Vec<_> = terms.iter().map(|(a, b)| (&a.auxiliary, &b.auxiliary)).collect();
+        let mut low = self.ring.inverse(self.ring.dot(&over_q));
+        let mut high = self.tensor.auxiliary.inverse(self.tensor.auxiliary.dot(&over_b));
+        let mut remainder: Poly<Coeff> = self.tensor.auxiliary.zero();
+        stream.scale_product.remainder(kernels, low.residues_mut(), remainder.residues_mut());
+        stream.scale_product.divide(kernels, high.residues_mut(), remainder.residues_mut());
+        let mut out: Poly<Coeff> = self.ring.zero();
+        self.tensor.back.convert(kernels, high.residues(), out.residues_mut());
+        self.ring.forward(out)
+    }
+}
+
+fn check_levels(left: usize, right: usize) -> Result<(), EvalError> {
+    if left == right { Ok(()) } else { Err(EvalError::LevelMismatch { left, right }) }
+}
+
+fn check_size(a: &Ciphertext, needed: usize) -> Result<(), EvalError> {
+    if a.size() == needed { Ok(()) } else { Err(EvalError::SizeMismatch { found: a.size(), needed }) }
+}
+
+fn check_alike(a: &Ciphertext, b: &Ciphertext) -> Result<(), EvalError> {
+    check_levels(a.level, b.level)?;
+    check_size(b, a.size())
+}

@@ -1,0 +1,107 @@
+//! How noise bounds grow: the rules that the evaluator follows, and that a planner can follow without a ciphertext.
+
+use crate::error::EvalError;
+use crate::params::Params;
+use crate::rlwe::keyswitch::digit_ranges;
+use crate::rlwe::noise::{self, NoiseBound};
+
+/// The noise rules of one level.
+#[derive(Clone, Debug)]
+pub struct NoiseRules {
+    degree: usize,
+    /// The largest plaintext modulus.
+    plain: u64,
+    log2_q: f64,
+    /// The prime that a switch to the next lower level drops.
+    last_prime: u64,
+    /// What a key switch adds.
+    key_switch: NoiseBound,
+}
+
+impl NoiseRules {
+    /// The rules of a level.
+    ///
+    /// # Panics
+    /// If there is no such level.
+    #[must_use]
+    pub fn new(params: &Params, level: usize) -> Self {
+        let primes = params.ciphertext_primes();
+        let bits = |primes: &[u64]| primes.iter().map(|&q| libm::log2(q as f64)).sum::<f64>();
+        let digit_bits = digit_ranges(params, level).map(|digit| bits(&primes[digit]));
+        Self {
+            degree: params.degree(),
+            plain: params.plain_moduli().iter().copied().max().unwrap_or(1),
+            log2_q: params.log2_q(level),
+            last_prime: primes[level - 1],
+            key_switch: noise::key_switch(params.degree(), digit_bits, bits(params.special_primes())),
+        }
+    }
+
+    /// `log2` of the largest bound that still decrypts: `Q/(2t)` for the largest `t`.
+    #[must_use]
+    pub fn limit_log2(&self) -> f64 {
+        self.log2_q - libm::log2(self.plain as f64) - 1.0
+    }
+
+    /// Passes a bound that still decrypts.
+    ///
+    /// # Errors
+    /// [`EvalError::NoiseExhausted`] for a larger one.
+    pub fn check(&self, bound: NoiseBound) -> Result<NoiseBound, EvalError> {
+        let limit = self.limit_log2();
+        if bound.log2() < limit {
+            return Ok(bound);
+        }
+        let (noise_bits, limit_bits) = (libm::ceil(bound.log2()) as u32, libm::floor(limit.max(0.0)) as u32);
+        Err(EvalError::NoiseExhausted { noise_bits, limit_bits })
+    }
+
+    /// A fresh encryption under the secret key.
+    #[must_use]
+    pub fn fresh_secret(&self) -> NoiseBound {
+        noise::fresh_secret()
+    }
+
+    /// A fresh encryption under a public key.
+    #[must_use]
+    pub fn fresh_public(&self) -> NoiseBound {
+        noise::fresh_public(self.degree)
+    }
+
+    /// `Σ w_i·a_i`: the triangle inequality. An empty sum has the least bound.
+    #[must_use]
+    pub fn linear_combination(&self, terms: impl Iterator<Item = (NoiseBound, i64)>) -> NoiseBound {
+        let bounds = terms.map(|(bound, weight)| bound.times(weight.unsigned_abs() as f64));
+        bounds.reduce(NoiseBound::plus).unwrap_or(NoiseBound::new(1.0))
+    }
+
+    /// A sum with a plaintext, whose own rounding is at most 1/2.
+    #[must_use]
+    pub fn add_plain(&self, a: NoiseBound) -> NoiseBound {
+        a.plus(NoiseBound::new(1.0))
+    }
+
+    /// A product with a plaintext of this norm ([`super::PlainMultiplicand::norm`]).
+    #[must_use]
+    pub fn mul_plain(&self, a: NoiseBound, norm: f64) -> NoiseBound {
+        a.times(norm.max(1.0))
+    }
+
+    /// A product of two ciphertexts, before relinearisation.
+    #[must_use]
+    pub fn multiply(&self, a: NoiseBound, b: NoiseBound) -> NoiseBound {
+        noise::multiply(self.degree, self.plain, self.log2_q, a, b)
+    }
+
+    /// A relinearisation, rotation or row swap.
+    #[must_use]
+    pub fn key_switch(&self, a: NoiseBound) -> NoiseBound {
+        a.plus(self.key_switch)
+    }
+
+    /// A switch to the next lower level.
+    #[must_use]
+    pub fn drop_prime(&self, a: NoiseBound) -> NoiseBound {
+        a.times(1.0 / self.last_prime as f64).plus(noise::rounding(self.degree))
+    }
+}

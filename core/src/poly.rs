@@ -1,0 +1,410 @@
+//! Polynomials of `Z_Q[X]/(X^n + 1)` in residue form. The domain is a type.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+
+use zeroize::Zeroize;
+
+use crate::backend::{Backend, Kernels};
+use crate::error::ParamError;
+use crate::modulus::Modulus;
+use crate::ntt::{NttPlan, bit_reverse, check_degree};
+use crate::rns::{RnsBasis, lift_small};
+
+/// The coefficient domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coeff;
+
+/// The evaluation domain, in the order of [`crate::ntt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Eval;
+
+/// One polynomial: `n` residues in `[0, q_i)` for each modulus of its ring, limb-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poly<D> {
+    residues: Box<[u64]>,
+    degree: usize,
+    domain: PhantomData<D>,
+}
+
+impl<D> Poly<D> {
+    fn from_residues(residues: Box<[u64]>, degree: usize) -> Self {
+        Self { residues, degree, domain: PhantomData }
+    }
+
+    /// The number of limbs.
+    #[must_use]
+    pub fn limb_count(&self) -> usize {
+        self.residues.len() >> self.degree.trailing_zeros()
+    }
+
+    /// All residues, limb-major.
+    #[must_use]
+    pub fn residues(&self) -> &[u64] {
+        &self.residues
+    }
+
+    /// All residues, limb-major. Whoever writes keeps each below its modulus.
+    #[must_use]
+    pub fn residues_mut(&mut self) -> &mut [u64] {
+        &mut self.residues
+    }
+
+    /// The residues modulo the `i`-th modulus.
+    ///
+    /// # Panics
+    /// If there is no such limb.
+    #[must_use]
+    pub fn limb(&self, i: usize) -> &[u64] {
+        &self.residues[i * self.degree..(i + 1) * self.degree]
+    }
+
+    /// The residues modulo the `i`-th modulus.
+    ///
+    /// # Panics
+    /// If there is no such limb.
+    #[must_use]
+    pub fn limb_mut(&mut self, i: usize) -> &mut [u64] {
+        &mut self.residues[i * self.degree..(i + 1) * self.degree]
+    }
+
+    /// A copy of some limbs, in the given order.
+    ///
+    /// # Panics
+    /// If there is no such limb.
+    #[must_use]
+    pub fn select(&self, limbs: impl ExactSizeIterator<Item = usize>) -> Self {
+        let mut residues = vec![0; limbs.len() * self.degree].into_boxed_slice();
+        for (out, i) in residues.chunks_exact_mut(self.degree).zip(limbs) {
+            out.copy_from_slice(self.limb(i));
+        }
+        Self::from_residues(residues, self.degree)
+    }
+
+    /// The limbs in order.
+    pub fn limbs(&self) -> impl ExactSizeIterator<Item = &[u64]> {
+        self.residues.chunks_exact(self.degree)
+    }
+
+    /// The limbs in order.
+    pub fn limbs_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [u64]> {
+        self.residues.chunks_exact_mut(self.degree)
+    }
+}
+
+impl<D> Zeroize for Poly<D> {
+    fn zeroize(&mut self) {
+        self.residues.zeroize();
+    }
+}
+
+/// `Z_Q[X]/(X^n + 1)` for a basis of NTT primes: the degree, the moduli, their transforms and the kernels.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    degree: usize,
+    kernels: Kernels,
+    basis: RnsBasis,
+    plans: Vec<Arc<NttPlan>>,
+}
+
+impl Ring {
+    /// The ring of degree `n` modulo the product of `primes`. Cost: the tables of one transform per prime.
+    ///
+    /// # Errors
+    /// [`ParamError`] if the degree is out of range, or a modulus is not an NTT prime or repeated.
+    pub fn new(degree: usize, primes: &[u64], kernels: Kernels) -> Result<Self, ParamError> {
+        check_degree(degree)?;
+        let moduli = primes.iter().map(|&q| Modulus::new(q)).collect::<Result<Vec<_>, _>>()?;
+        let plans = moduli.iter().map(|q| NttPlan::new(*q, degree).map(Arc::new)).collect::<Result<_, _>>()?;
+        Ok(Self { degree, kernels, basis: RnsBasis::new(&moduli)?, plans })
+    }
+
+    /// The ring modulo some of this ring's primes, in the given order. Tables are shared.
+    ///
+    /// # Panics
+    /// If an index is out of range or repeated.
+    #[must_use]
+    pub fn select(&self, limbs: impl IntoIterator<Item = usize>) -> Self {
+        let plans: Vec<_> = limbs.into_iter().map(|i| Arc::clone(&self.plans[i])).collect();
+        let moduli: Vec<_> = plans.iter().map(|plan| *plan.modulus()).collect();
+        let basis = RnsBasis::new(&moduli);
+        assert!(basis.is_ok(), "a limb was selected twice");
+        Self { basis: basis.unwrap_or_else(|_| self.basis.clone()), plans, ..*self }
+    }
+
+    /// The degree `n`.
+    #[must_use]
+    pub const fn degree(&self) -> usize {
+        self.degree
+    }
+
+    /// The kernels in use.
+    #[must_use]
+    pub const fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// The basis.
+    #[must_use]
+    pub const fn basis(&self) -> &RnsBasis {
+        &self.basis
+    }
+
+    /// The moduli.
+    #[must_use]
+    pub fn moduli(&self) -> &[Modulus] {
+        self.basis.moduli()
+    }
+
+    /// Zero.
+    #[must_use]
+    pub fn zero<D>(&self) -> Poly<D> {
+        Poly::from_residues(vec![0; self.degree * self.basis.len()].into_boxed_slice(), self.degree)
+    }
+
+    /// The polynomial with these small coefficients. Constant time.
+    ///
+    /// # Panics
+    /// If there are not `n` of them.
+    #[must_use]
+    pub fn lift(&self, coefficients: &[i8]) -> Poly<Coeff> {
+        assert_eq!(coefficients.len(), self.degree);
+        let mut poly = self.zero();
+        for (limb, q) in poly.limbs_mut().zip(self.moduli()) {
+            for (residue, &x) in limb.iter_mut().zip(coefficients) {
+                *residue = lift_small(q, x);
+            }
+        }
+        poly
+    }
+
+    /// Coefficients → values. Cost: one transform per limb.
+    ///
+    /// # Panics
+    /// If `poly` is of another ring.
+    #[must_use]
+    pub fn forward(&self, mut poly: Poly<Coeff>) -> Poly<Eval> {
+        self.check(&poly);
+        for (limb, plan) in poly.limbs_mut().zip(&self.plans) {
+            plan.forward(self.kernels, limb);
+        }
+        Poly::from_residues(poly.residues, self.degree)
+    }
+
+    /// Values → coefficients. Cost: one transform per limb.
+    ///
+    /// # Panics
+    /// If `poly` is of another ring.
+    #[must_use]
+    pub fn inverse(&self, mut poly: Poly<Eval>) -> Poly<Coeff> {
+        self.check(&poly);
+        for (limb, plan) in poly.limbs_mut().zip(&self.plans) {
+            plan.inverse(self.kernels, limb);
+        }
+        Poly::from_residues(poly.residues, self.degree)
+    }
+
+    /// Coefficients → values of one limb, for polynomials that are put together limb by limb.
+    pub(crate) fn forward_limb(&self, poly: &mut Poly<Eval>, limb: usize) {
+        self.plans[limb].forward(self.kernels, poly.limb_mut(limb));
+    }
+
+    /// `a += b`.
+    ///
+    /// # Panics
+    /// If an operand is of another ring.
+    pub fn add_assign<D>(&self, a: &mut Poly<D>, b: &Poly<D>) {
+        self.each_limb(a, b, Backend::add);
+    }
+
+    /// `a -= b`.
+    ///
+    /// # Panics
+    /// If an operand is of another ring.
+    pub fn sub_assign<D>(&self, a: &mut Poly<D>, b: &Poly<D>) {
+        self.each_limb(a, b, Backend::sub);
+    }
+
+    /// `a = -a`.
+    ///
+    /// # Panics
+    /// If the operand is of another ring.
+    pub fn neg_assign<D>(&self, a: &mut Poly<D>) {
+        self.check(a);
+        for (limb, q) in a.limbs_mut().zip(self.moduli()) {
+            self.kernels.neg(q, limb);
+        }
+    }
+
+    /// `a *= b`: pointwise, so the product of polynomials.
+    ///
+    /// # Panics
+    /// If an operand is of another ring.
+    pub fn mul_assign(&self, a: &mut Poly<Eval>, b: &Poly<Eval>) {
+        self.each_limb(a, b, Backend::mul);
+    }
+
+    /// `Σ a_i·b_i` with one reduction per value.
+    ///
+    /// # Panics
+    /// If an operand is of another ring, or there are more than [`crate::backend::MAX_TERMS`] terms.
+    #[must_use]
+    pub fn dot(&self, terms: &[(&Poly<Eval>, &Poly<Eval>)]) -> Poly<Eval> {
+        let mut out = self.zero();
+        for (a, b) in terms {
+            self.check(a);
+            self.check(b);
+        }
+        for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
+            let terms: Vec<_> = terms.iter().map(|(a, b)| (a.limb(i), b.limb(i))).collect();
+            self.kernels.dot(q, limb, &terms);
+        }
+        out
+    }
+
+    /// `Σ w_i·a_i` for signed words `w_i`, with one reduction per value.
+    ///
+    /// # Panics
+    /// If an operand is of another ring, the lists differ in length, or there are more than
+    /// [`crate::backend::MAX_TERMS`] terms.
+    #[must_use]
+    pub fn combine<D>(&self, terms: &[&Poly<D>], weights: &[i64]) -> Poly<D> {
+        let mut out = self.zero();
+        for a in terms {
+            self.check(a);
+        }
+        for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
+            let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
+            let weights: Vec<_> = weights.iter().map(|&w| q.reduce_signed(i128::from(w))).collect();
+            self.kernels.combine(q, limb, &terms, &weights);
+        }
+        out
+    }
+
+    /// `a *= w_i` modulo the `i`-th modulus.
+    ///
+    /// # Panics
+    /// If the operand is of another ring or there is not one factor in `[0, q_i)` per limb.
+    pub fn mul_residues_assign<D>(&self, a: &mut Poly<D>, w: &[u64]) {
+        self.check(a);
+        assert_eq!(w.len(), self.basis.len());
+        for ((limb, q), &w) in a.limbs_mut().zip(self.moduli()).zip(w) {
+            self.kernels.mul_scalar(q, limb, q.shoup(w));
+        }
+    }
+
+    /// `a(X) → a(X^g)`, by the permutation of [`galois_permutation`].
+    ///
+    /// # Panics
+    /// If the operand or the permutation is of another ring.
+    #[must_use]
+    pub fn automorphism(&self, a: &Poly<Eval>, permutation: &[u32]) -> Poly<Eval> {
+        self.check(a);
+        let mut out: Poly<Eval> = self.zero();
+        for (out, limb) in out.limbs_mut().zip(a.limbs()) {
+            self.kernels.permute(out, limb, permutation);
+        }
+        out
+    }
+
+    fn each_limb<D>(&self, a: &mut Poly<D>, b: &Poly<D>, f: impl Fn(Kernels, &Modulus, &mut [u64], &[u64])) {
+        self.check(a);
+        self.check(b);
+        for ((a, b), q) in a.limbs_mut().zip(b.limbs()).zip(self.moduli()) {
+            f(self.kernels, q, a, b);
+        }
+    }
+
+    fn check<D>(&self, poly: &Poly<D>) {
+        assert!(
+            poly.degree == self.degree && poly.limb_count() == self.basis.len(),
+            "polynomial of degree {} with {} limbs in a ring of degree {} with {}",
+            poly.degree,
+            poly.limb_count(),
+            self.degree,
+            self.basis.len()
+        );
+    }
+}
+
+/// How `X → X^g` permutes values: the value at index `i` of the image is the one at `permutation[i]` of the argument.
+///
+/// The value at `ψ^e` of `a(X^g)` is the value at `ψ^(e·g)` of `a`. `g` is odd and below `2n`.
+#[must_use]
+pub fn galois_permutation(degree: usize, element: usize) -> Box<[u32]> {
+    debug_assert!(element & 1 == 1 && element < 2 * degree);
+    let mask = 2 * degree - 1;
+    let source = |i: usize| bit_reverse((((2 * bit_reverse(i, degree) + 1) * element) & mask) >> 1, degree);
+    (0..degree).map(|i| source(i) as u32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring() -> Ring {
+        Ring::new(64, &crate::prime::ntt_primes_vartime(50, 64, 3, &[]).unwrap(), Kernels::detect()).unwrap()
+    }
+
+    fn sample(ring: &Ring, seed: i64) -> Poly<Coeff> {
+        let small: Vec<i8> = (0..64).map(|i| ((i * i * seed + 3 * i) % 100) as i8).collect();
+        ring.lift(&small)
+    }
+
+    #[test]
+    fn automorphism_matches_substitution() {
+        let ring = ring();
+        let a = sample(&ring, 7);
+        for g in [1usize, 3, 5, 25, 127] {
+            let mut expected: Poly<Coeff> = ring.zero();
+            for ((out, limb), q) in expected.limbs_mut().zip(a.limbs()).zip(ring.moduli()) {
+                for (i, &x) in limb.iter().enumerate() {
+                    let e = (i * g) % 128;
+                    out[e % 64] = if e < 64 { x } else { q.neg(x) };
+                }
+            }
+            let image = ring.automorphism(&ring.forward(a.clone()), &galois_permutation(64, g));
+            assert_eq!(ring.inverse(image), expected, "g = {g}");
+        }
+    }
+
+    #[test]
+    fn sums_and_products_agree() {
+        let ring = ring();
+        let [a, b, c] = [3, 5, 11].map(|s| ring.forward(sample(&ring, s)));
+        let mut expected = a.clone();
+        ring.mul_assign(&mut expected, &b);
+        let mut other = b.clone();
+        ring.mul_assign(&mut other, &c);
+        ring.add_assign(&mut expected, &other);
+        assert_eq!(ring.dot(&[(&a, &b), (&b, &c)]), expected);
+
+        let mut difference = a.clone();
+        ring.sub_assign(&mut difference, &b);
+        assert_eq!(ring.combine(&[&a, &b], &[1, -1]), difference);
+        ring.neg_assign(&mut difference);
+        assert_eq!(ring.combine(&[&a, &b], &[-1, 1]), difference);
+        let mut tripled = c.clone();
+        ring.mul_residues_assign(&mut tripled, &[3; 3]);
+        assert_eq!(ring.combine(&[&c], &[3]), tripled);
+    }
+
+    #[test]
+    fn subrings_share_limbs() {
+        let ring = ring();
+        let a = ring.forward(sample(&ring, 9));
+        let sub = ring.select([2, 0]);
+        let b = sub.forward(sample(&ring, 9).select([2, 0].into_iter()));
+        assert_eq!((b.limb(0), b.limb(1)), (a.limb(2), a.limb(0)));
+    }
+
+    #[test]
+    #[should_panic(expected = "polynomial of degree 64 with 3 limbs in a ring of degree 64 with 1")]
+    fn foreign_operands_are_refused() {
+        let ring = ring();
+        let _ = ring.select([0]).forward(sample(&ring, 1));
+    }
+}

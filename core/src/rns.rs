@@ -1,0 +1,411 @@
+//! Residue number systems: one large modulus `Q = q_1 ⋯ q_k` as `k` small ones.
+//!
+//! Everything that leaves a basis goes through one primitive, [`BaseConverter`]: the centred value modulo `Q`, read off
+//! modulo other primes. An exact rounded division is a conversion and one multiplication ([`Scaler`]). Both are constant
+//! time. Values are *limb-major*: all `n` residues modulo `q_1`, then all modulo `q_2`, …
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use num_bigint::BigUint;
+use num_traits::{ToPrimitive, Zero};
+
+use crate::backend::{Backend, Kernels};
+use crate::ct::mask_negative;
+use crate::error::ParamError;
+use crate::modulus::{Modulus, Reciprocal, Shoup};
+
+/// Distinct prime moduli, in a fixed order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RnsBasis {
+    moduli: Box<[Modulus]>,
+}
+
+impl RnsBasis {
+    /// A basis of the given primes.
+    ///
+    /// # Errors
+    /// [`ParamError::RepeatedModulus`] if two are equal. The caller knows that they are prime.
+    pub fn new(moduli: &[Modulus]) -> Result<Self, ParamError> {
+        match moduli.iter().enumerate().find(|(i, q)| moduli[..*i].contains(q)) {
+            Some((_, q)) => Err(ParamError::RepeatedModulus { value: q.value() }),
+            None => Ok(Self { moduli: moduli.into() }),
+        }
+    }
+
+    /// The moduli.
+    #[must_use]
+    pub fn moduli(&self) -> &[Modulus] {
+        &self.moduli
+    }
+
+    /// The number of moduli.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.moduli.len()
+    }
+
+    /// Whether the basis is empty, with product 1.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.moduli.is_empty()
+    }
+
+    /// `Q`.
+    #[must_use]
+    pub fn product(&self) -> BigUint {
+        self.moduli.iter().map(|q| BigUint::from(q.value())).product()
+    }
+
+    /// The value in `[0, Q)` with these residues. For public values.
+    ///
+    /// # Panics
+    /// If there is not one residue per modulus.
+    #[must_use]
+    #[allow(clippy::integer_division_remainder_used, reason = "public values")]
+    pub fn compose_vartime(&self, residues: &[u64]) -> BigUint {
+        assert_eq!(residues.len(), self.len());
+        let product = self.product();
+        let sum: BigUint = self
+            .moduli
+            .iter()
+            .zip(residues)
+            .map(|(q, &x)| {
+                let cofactor = &product / q.value();
+                cofactor.clone() * q.mul(x, crt_inverse(q, &cofactor))
+            })
+            .sum();
+        sum % product
+    }
+
+    /// The residues of a value. For public values.
+    #[must_use]
+    pub fn decompose_vartime(&self, value: &BigUint) -> Vec<u64> {
+        self.moduli.iter().map(|q| residue_vartime(value, q)).collect()
+    }
+}
+
+/// `value mod q`. For public values.
+#[allow(clippy::integer_division_remainder_used, reason = "public values")]
+fn residue_vartime(value: &BigUint, q: &Modulus) -> u64 {
+    (value % q.value()).to_u64().unwrap_or_default()
+}
+
+/// `x^-1 mod q` for an `x` prime to `q`, as products of other primes are.
+fn crt_inverse(q: &Modulus, x: &BigUint) -> u64 {
+    let inverse = q.inverse(residue_vartime(x, q));
+    debug_assert!(inverse.is_some());
+    inverse.unwrap_or_default()
+}
+
+/// Reads the centred representative of a value modulo `Q` off modulo other primes.
+///
+/// With `y_i = x_i·(Q/q_i)^-1 mod q_i`, the value is `Σ y_i·Q/q_i - v·Q`, and `v = round(Σ y_i/q_i)` makes it the one in
+/// `[-Q/2, Q/2)` (Halevi, Polyakov, Shoup, "An improved RNS variant of the BFV scheme", 2018, section 2.2, with a 64-bit
+/// binary fraction in place of a floating-point sum). Where `|x|/Q` is within `3k·2^-64` of one half, the representative
+/// may be the other of the two nearest zero.
+#[derive(Clone, Debug)]
+pub struct BaseConverter {
+    from: Box<[Modulus]>,
+    to: Box<[Modulus]>,
+    /// `(Q/q_i)^-1 mod q_i`.
+    inverses: Box<[Shoup]>,
+    reciprocals: Box<[Reciprocal]>,
+    /// For each target `p`: `Q/q_1 mod p, …, Q/q_k mod p`, and last `-Q mod p`, the weight of `v`.
+    weights: Box<[Box<[u64]>]>,
+}
+
+impl BaseConverter {
+    /// The conversion from one basis to other moduli, which need not be prime.
+    #[must_use]
+    #[allow(clippy::integer_division_remainder_used, reason = "public moduli")]
+    pub fn new(from: &RnsBasis, to: &[Modulus]) -> Self {
+        let product = from.product();
+        let cofactors: Vec<BigUint> = from.moduli.iter().map(|q| &product / q.value()).collect();
+        let weights = to.iter().map(|p| {
+            let overflow = p.neg(residue_vartime(&product, p));
+            cofactors.iter().map(|c| residue_vartime(c, p)).chain([overflow]).collect()
+        });
+        Self {
+            from: from.moduli.clone(),
+            to: to.into(),
+            inverses: from.moduli.iter().zip(&cofactors).map(|(q, c)| q.shoup(crt_inverse(q, c))).collect(),
+            reciprocals: from.moduli.iter().map(Modulus::reciprocal).collect(),
+            weights: weights.collect(),
+        }
+    }
+
+    /// Converts `n` values: `input` has `k·n` residues, `out` one row of `n` per target. Cost: `n·(k+1)` products per
+    /// target and one reduction.
+    ///
+    /// # Panics
+    /// If the lengths do not fit together.
+    pub fn convert(&self, kernels: Kernels, input: &[u64], out: &mut [u64]) {
+        let degree = rows(out.len(), self.to.len());
+        assert_eq!(input.len(), degree * self.from.len());
+        let mut scaled = vec![0; input.len() + degree];
+        let (terms, overflow) = scaled.split_at_mut(input.len());
+        terms.copy_from_slice(input);
+        for ((term, q), &w) in terms.chunks_exact_mut(degree).zip(&self.from).zip(&self.inverses) {
+            kernels.mul_scalar(q, term, w);
+        }
+        let slices: Vec<&[u64]> = terms.chunks_exact(degree).collect();
+        kernels.round_quotients(overflow, &slices, &self.reciprocals);
+        let slices: Vec<&[u64]> = scaled.chunks_exact(degree).collect();
+        for ((row, p), weights) in out.chunks_exact_mut(degree).zip(&self.to).zip(&self.weights) {
+            kernels.combine(p, row, &slices, weights);
+        }
+        zeroize::Zeroize::zeroize(&mut scaled);
+    }
+}
+
+/// Row length of a limb-major buffer.
+#[allow(clippy::integer_division_remainder_used, reason = "public sizes")]
+fn rows(len: usize, count: usize) -> usize {
+    assert!(count > 0 && len.is_multiple_of(count));
+    len / count
+}
+
+/// `round(m·x / D)` modulo other primes, exactly, for a fixed public `m`.
+///
+/// The centred remainder of `m·x` modulo `D` is converted to the targets; subtracting it leaves a multiple of `D`. Key
+/// switching divides by `P` this way, modulus switching by one prime; BFV multiplication and decryption scale by `t/Q`, and
+/// its encoding by `Q/t`.
+#[derive(Clone, Debug)]
+pub struct Scaler {
+    converter: BaseConverter,
+    /// `m` modulo each prime of `D`.
+    multiplier: Box<[Shoup]>,
+    /// `m·D^-1` and `-D^-1` modulo each target.
+    factors: Box<[(Shoup, Shoup)]>,
+}
+
+impl Scaler {
+    /// The division by the product `D` of `divisor`, after multiplication by `multiplier`. No target divides `D`.
+    #[must_use]
+    pub fn new(multiplier: &BigUint, divisor: &RnsBasis, to: &[Modulus]) -> Self {
+        let product = divisor.product();
+        let factors = to.iter().map(|p| {
+            let inverse = crt_inverse(p, &product);
+            (p.shoup(p.mul(residue_vartime(multiplier, p), inverse)), p.shoup(p.neg(inverse)))
+        });
+        Self {
+            converter: BaseConverter::new(divisor, to),
+            multiplier: divisor.moduli.iter().map(|d| d.shoup(residue_vartime(multiplier, d))).collect(),
+            factors: factors.collect(),
+        }
+    }
+
+    /// First half: the centred remainder of `m·x` modulo `D`, modulo each target. `x` holds the residues modulo `D`,
+    /// which are overwritten.
+    ///
+    /// # Panics
+    /// If the lengths do not fit together.
+    pub fn remainder(&self, kernels: Kernels, x: &mut [u64], out: &mut [u64]) {
+        let degree = rows(x.len(), self.multiplier.len());
+        for ((row, d), &m) in x.chunks_exact_mut(degree).zip(&self.converter.from).zip(&self.multiplier) {
+            kernels.mul_scalar(d, row, m);
+        }
+        self.converter.convert(kernels, x, out);
+    }
+
+    /// Second half: `(m·x - remainder)/D` from `x` modulo each target, in either domain. `remainder` is overwritten.
+    ///
+    /// # Panics
+    /// If the lengths do not fit together.
+    pub fn divide(&self, kernels: Kernels, x: &mut [u64], remainder: &mut [u64]) {
+        assert_eq!(x.len(), remainder.len());
+        let degree = rows(x.len(), self.factors.len());
+        let rows = x.chunks_exact_mut(degree).zip(remainder.chunks_exact_mut(degree));
+        for (((x, r), p), &(scale, minus)) in rows.zip(&self.converter.to).zip(&self.factors) {
+            kernels.mul_scalar(p, x, scale);
+            kernels.mul_scalar(p, r, minus);
+            kernels.add(p, x, r);
+        }
+    }
+}
+
+/// Composition of residues modulo a basis of at most 126 bits into a signed number, in constant time.
+#[derive(Clone, Debug)]
+pub struct CrtComposer {
+    basis: RnsBasis,
+    product: u128,
+    /// For each modulus `t_j`: the product of those before it, and that product's inverse modulo `t_j`.
+    steps: Box<[(u128, Shoup)]>,
+}
+
+impl CrtComposer {
+    /// Largest product of the moduli, in bits.
+    pub const MAX_BITS: u64 = 126;
+
+    /// Derives the constants.
+    ///
+    /// # Errors
+    /// [`ParamError::PlainTooWide`] if the product exceeds 126 bits.
+    pub fn new(basis: &RnsBasis) -> Result<Self, ParamError> {
+        let product = basis.product();
+        let (true, Some(value)) = (product.bits() <= Self::MAX_BITS, product.to_u128()) else {
+            return Err(ParamError::PlainTooWide { bits: product.bits() });
+        };
+        let mut before = BigUint::from(1u32);
+        let steps = basis.moduli.iter().map(|t| {
+            let step = (before.to_u128().unwrap_or_default(), t.shoup(crt_inverse(t, &before)));
+            before *= t.value();
+            step
+        });
+        Ok(Self { product: value, steps: steps.collect(), basis: basis.clone() })
+    }
+
+    /// The product `T`.
+    #[must_use]
+    pub const fn product(&self) -> u128 {
+        self.product
+    }
+
+    /// The number in `[-T/2, T/2)` with these residues (Garner's mixed radix).
+    ///
+    /// # Panics
+    /// If there is not one residue per modulus.
+    #[must_use]
+    pub fn compose(&self, residues: &[u64]) -> i128 {
+        assert_eq!(residues.len(), self.basis.len());
+        let mut value = 0u128;
+        for ((t, &x), (before, inverse)) in self.basis.moduli.iter().zip(residues).zip(&self.steps) {
+            let digit = inverse.mul(t.sub(x, t.reduce_wide(value)), t.value());
+            value += before * u128::from(digit);
+        }
+        // T is odd, so the upper half begins at (T + 1)/2. Both are below 2^126: the sign of the difference is the borrow.
+        let below = ((value.wrapping_sub(self.product.div_ceil(2)) as i128) >> 127) as u128;
+        value.wrapping_sub(self.product & !below) as i128
+    }
+}
+
+/// `x mod q` for each modulus of a basis, from a signed word.
+pub(crate) fn lift_small(q: &Modulus, x: i8) -> u64 {
+    let wide = i64::from(x) as u64;
+    wide.wrapping_add(q.value() & mask_negative(wide))
+}
+
+/// `ceil(log2 Q)` of a product of odd moduli, exactly.
+#[must_use]
+pub fn bits_of_product(values: impl IntoIterator<Item = u64>) -> u64 {
+    let product: BigUint = values.into_iter().map(BigUint::from).product();
+    if product.is_zero() { 0 } else { product.bits() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modulus::tests::residue;
+    use num_bigint::BigInt;
+    use proptest::prelude::*;
+
+    fn basis(bits: &[u32]) -> RnsBasis {
+        let mut taken = Vec::new();
+        for &b in bits {
+            taken.extend(crate::prime::ntt_primes_vartime(b, 1024, 1, &taken).unwrap());
+        }
+        RnsBasis::new(&taken.iter().map(|&q| Modulus::new(q).unwrap()).collect::<Vec<_>>()).unwrap()
+    }
+
+    fn bases() -> impl Strategy<Value = (RnsBasis, RnsBasis)> {
+        prop_oneof![
+            Just((basis(&[60, 60, 60]), basis(&[59, 17]))),
+            Just((basis(&[30]), basis(&[60]))),
+            Just((basis(&[20, 46, 58, 60, 31]), basis(&[45, 44]))),
+        ]
+    }
+
+    fn value_of(from: &RnsBasis, raw: &[u8], edge: u8) -> BigUint {
+        let q = from.product();
+        match edge {
+            0 => BigUint::zero(),
+            1 => &q - 1u32,
+            2 => &q >> 1,
+            3 => (&q >> 1) + 1u32,
+            _ => BigUint::from_bytes_le(raw) % q,
+        }
+    }
+
+    fn centred(value: &BigUint, q: &BigUint) -> BigInt {
+        let value = BigInt::from(value.clone());
+        if &value * 2 > BigInt::from(q.clone()) { value - BigInt::from(q.clone()) } else { value }
+    }
+
+    fn modulo(value: &BigInt, p: &Modulus) -> u64 {
+        let p = BigInt::from(p.value());
+        (((value % &p) + &p) % &p).to_u64().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn compose_inverts_decompose((from, _) in bases(), raw in any::<[u8; 40]>(), edge in 0u8..8) {
+            let value = value_of(&from, &raw, edge);
+            prop_assert_eq!(from.compose_vartime(&from.decompose_vartime(&value)), value);
+        }
+
+        /// The two middle values are a distance of 1/(2Q) from one half; the rounding may go either way there.
+        #[test]
+        fn conversion_matches_bigint((from, to) in bases(), raw in any::<[u8; 40]>(), edge in 0u8..8) {
+            let (value, q) = (value_of(&from, &raw, edge), from.product());
+            let input = from.decompose_vartime(&value);
+            let mut out = vec![0; to.len()];
+            BaseConverter::new(&from, to.moduli()).convert(Kernels::detect(), &input, &mut out);
+            let expect = |v: &BigInt| to.moduli().iter().map(|p| modulo(v, p)).collect::<Vec<_>>();
+            let centre = centred(&value, &q);
+            if edge == 2 || edge == 3 {
+                let other = if edge == 2 { &centre - BigInt::from(q) } else { &centre + BigInt::from(q) };
+                prop_assert!(out == expect(&centre) || out == expect(&other));
+            } else {
+                prop_assert_eq!(out, expect(&centre));
+            }
+        }
+
+        #[test]
+        fn scaling_is_exact_rounding(
+            (from, to) in bases(),
+            raw in any::<[u8; 40]>(),
+            multiplier in prop_oneof![Just(1u64), Just(65537), 1u64..1 << 59],
+        ) {
+            let all = RnsBasis::new(&[from.moduli(), to.moduli()].concat()).unwrap();
+            let value = value_of(&all, &raw, 9);
+            let residues = all.decompose_vartime(&value);
+            let (mut x, mut e) = (residues[..from.len()].to_vec(), residues[from.len()..].to_vec());
+            let scaler = Scaler::new(&BigUint::from(multiplier), &from, to.moduli());
+            let mut remainder = vec![0; to.len()];
+            scaler.remainder(Kernels::detect(), &mut x, &mut remainder);
+            scaler.divide(Kernels::detect(), &mut e, &mut remainder);
+            let d = from.product();
+            let rounded = (BigInt::from(value) * multiplier * 2u32 + BigInt::from(d.clone())) / BigInt::from(d * 2u32);
+            prop_assert_eq!(e, to.moduli().iter().map(|p| modulo(&rounded, p)).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn signed_composition_matches_bigint(
+            residues in (residue((1 << 30) - 35), residue((1 << 46) - 21), residue((1 << 50) - 27)),
+        ) {
+            let moduli = [(1 << 30) - 35, (1 << 46) - 21, (1 << 50) - 27].map(|q| Modulus::new(q).unwrap());
+            let basis = RnsBasis::new(&moduli).unwrap();
+            let composer = CrtComposer::new(&basis).unwrap();
+            let residues = [residues.0, residues.1, residues.2];
+            let expected = centred(&basis.compose_vartime(&residues), &basis.product());
+            prop_assert_eq!(BigInt::from(composer.compose(&residues)), expected);
+        }
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let q = Modulus::new(65537).unwrap();
+        assert_eq!(RnsBasis::new(&[q, q]), Err(ParamError::RepeatedModulus { value: 65537 }));
+        assert_eq!(CrtComposer::new(&basis(&[60, 60, 17])).err(), Some(ParamError::PlainTooWide { bits: 137 }));
+        assert!(CrtComposer::new(&basis(&[60, 60])).is_ok());
+    }
+
+    #[test]
+    fn small_lifts() {
+        let q = Modulus::new(65537).unwrap();
+        assert_eq!([-21, -1, 0, 1, 21].map(|x| lift_small(&q, x)), [65516, 65536, 0, 1, 21]);
+        assert_eq!(bits_of_product([65537, 3]), 18);
+    }
+}

@@ -1,0 +1,466 @@
+//! Bytes: the only decoder.
+//!
+//! Every value has a 24-byte header (magic, version, type tag, a zero byte, the parameters' fingerprint) and a body whose
+//! size follows from the parameters, never from the bytes. Residues are packed at the size of their modulus. Decoding
+//! accepts canonical residues only and refuses trailing bytes, so a value that decodes encodes to the same bytes.
+//!
+//! | kind | body |
+//! |---|---|
+//! | secret key | 2 bits per coefficient: 0, 1, 2 for -1, 0, 1 |
+//! | public key | seed, body |
+//! | evaluation keys | seed, relin level, count, (element, level) per Galois key, bodies |
+//! | ciphertext | level, size, noise bound, parts |
+//! | seeded ciphertext | seed, bodies |
+
+mod bits;
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use zeroize::Zeroizing;
+
+use crate::bfv::{Ciphertext, SeededCiphertext};
+pub use crate::error::{Kind, WireError};
+use crate::params::Params;
+use crate::poly::{Eval, Poly, Ring};
+use crate::rlwe::keyswitch::{digit_ranges, key_limbs};
+use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, NoiseBound, PublicKey, SecretKey};
+use crate::sample::Seed;
+
+const MAGIC: [u8; 4] = *b"TCIT";
+const VERSION: u16 = 1;
+
+/// Length of every value's header.
+pub const HEADER_BYTES: usize = MAGIC.len() + 4 + Params::FINGERPRINT_BYTES;
+
+/// A value with a byte format, relative to parameters.
+pub trait Wire: Sized {
+    /// The type tag.
+    const KIND: Kind;
+
+    /// Writes the body.
+    fn write(&self, params: &Params, out: &mut Writer);
+
+    /// Reads a body that [`Wire::write`] wrote, or says why it is none.
+    ///
+    /// # Errors
+    /// [`WireError`] for anything that is not a canonical body.
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError>;
+
+    /// The body's length.
+    fn body_len(&self, params: &Params) -> usize;
+
+    /// Header and body. The buffer is allocated once and wiped on drop.
+    fn to_bytes(&self, params: &Params) -> Zeroizing<Vec<u8>> {
+        let len = HEADER_BYTES + self.body_len(params);
+        let mut out = Writer(Zeroizing::new(Vec::with_capacity(len)));
+        out.bytes(&MAGIC);
+        out.bytes(&VERSION.to_le_bytes());
+        out.bytes(&[Self::KIND as u8, 0]);
+        out.bytes(params.fingerprint());
+        self.write(params, &mut out);
+        debug_assert_eq!(out.0.len(), len);
+        out.0
+    }
+
+    /// The value that these bytes are, and nothing but these bytes.
+    ///
+    /// # Errors
+    /// [`WireError`] names what is wrong: the kind, the parameters, the length, a field or a residue.
+    fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader { bytes, len: bytes.len() };
+        reader.header(Self::KIND, params)?;
+        let value = Self::read(params, &mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
+}
+
+/// Collects the bytes of a value.
+#[derive(Debug)]
+pub struct Writer(Zeroizing<Vec<u8>>);
+
+impl Writer {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn poly(&mut self, ring: &Ring, poly: &Poly<Eval>) {
+        for (limb, q) in poly.limbs().zip(ring.moduli()) {
+            bits::pack(limb, q.bits(), &mut self.0);
+        }
+    }
+}
+
+/// Takes a value's bytes from the front.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
+        let consumed = self.len - self.bytes.len();
+        let (head, tail) = self
+            .bytes
+            .split_at_checked(count)
+            .ok_or(WireError::Length { expected: consumed.saturating_add(count), found: self.len })?;
+        self.bytes = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let mut out = [0; N];
+        out.copy_from_slice(self.take(N)?);
+        Ok(out)
+    }
+
+    fn header(&mut self, kind: Kind, params: &Params) -> Result<(), WireError> {
+        if self.array()? != MAGIC {
+            return Err(WireError::Magic);
+        }
+        let found = u16::from_le_bytes(self.array()?);
+        if found != VERSION {
+            return Err(WireError::Version { found, supported: VERSION });
+        }
+        let [tag, zero] = self.array()?;
+        if tag != kind as u8 {
+            return Err(WireError::Kind { expected: kind, found: tag });
+        }
+        check_field("reserved", u64::from(zero), 0)?;
+        if self.array()? == *params.fingerprint() { Ok(()) } else { Err(WireError::Parameters) }
+    }
+
+    fn end(&self) -> Result<(), WireError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        Err(WireError::Length { expected: self.len - self.bytes.len(), found: self.len })
+    }
+
+    fn seed(&mut self) -> Result<Seed, WireError> {
+        self.array().map(Seed)
+    }
+
+    fn poly(&mut self, ring: &Ring) -> Result<Poly<Eval>, WireError> {
+        let packed = self.take(poly_len(ring))?;
+        let mut poly: Poly<Eval> = ring.zero();
+        let mut rest = packed;
+        for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
+            let (head, tail) = rest.split_at(bits::packed_len(limb.len(), q.bits()));
+            bits::unpack(head, q.bits(), limb);
+            if limb.iter().any(|&x| x >= q.value()) {
+                return Err(WireError::NotCanonical);
+            }
+            rest = tail;
+        }
+        Ok(poly)
+    }
+}
+
+fn check_field(name: &'static str, found: u64, max: u64) -> Result<(), WireError> {
+    if found <= max { Ok(()) } else { Err(WireError::Field { name, found, max }) }
+}
+
+fn check_level(params: &Params, level: u8) -> Result<usize, WireError> {
+    // Level 0 wraps around to a value above every maximum.
+    let max = params.max_level() as u64;
+    check_field("level, less one", u64::from(level).wrapping_sub(1), max - 1)?;
+    Ok(usize::from(level))
+}
+
+fn poly_len(ring: &Ring) -> usize {
+    ring.moduli().iter().map(|q| bits::packed_len(ring.degree(), q.bits())).sum()
+}
+
+fn level_ring(params: &Params, level: usize) -> Ring {
+    params.key_ring().select(0..level)
+}
+
+impl Wire for SecretKey {
+    const KIND: Kind = Kind::SecretKey;
+
+    fn write(&self, _: &Params, out: &mut Writer) {
+        let codes: Zeroizing<Vec<u64>> = Zeroizing::new(self.coefficients().iter().map(|&x| (x + 1) as u64).collect());
+        bits::pack(&codes, 2, &mut out.0);
+    }
+
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let mut codes = Zeroizing::new(vec![0; params.degree()]);
+        bits::unpack(bytes.take(bits::packed_len(params.degree(), 2))?, 2, &mut codes);
+        // A code of 3 has both bits set; the coefficients themselves decide nothing.
+        if codes.iter().fold(0, |any, code| any | (code & (code >> 1))) != 0 {
+            return Err(WireError::NotCanonical);
+        }
+        let coefficients: Box<[i8]> = codes.iter().map(|&code| code as i8 - 1).collect();
+        Ok(Self::from_coefficients(params, Zeroizing::new(coefficients)))
+    }
+
+    fn body_len(&self, params: &Params) -> usize {
+        bits::packed_len(params.degree(), 2)
+    }
+}
+
+impl Wire for PublicKey {
+    const KIND: Kind = Kind::PublicKey;
+
+    fn write(&self, params: &Params, out: &mut Writer) {
+        let (seed, body) = self.parts();
+        out.bytes(&seed.0);
+        out.poly(&level_ring(params, params.max_level()), body);
+    }
+
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let seed = bytes.seed()?;
+        let body = bytes.poly(&level_ring(params, params.max_level()))?;
+        Ok(Self::from_parts(params, seed, body))
+    }
+
+    fn body_len(&self, params: &Params) -> usize {
+        Seed::BYTES + poly_len(&level_ring(params, params.max_level()))
+    }
+}
+
+/// Bytes of the bodies of a key-switching key of this level.
+fn switch_key_len(params: &Params, level: usize) -> usize {
+    digit_ranges(params, level).len() * poly_len(&params.key_ring().select(key_limbs(params, level)))
+}
+
+/// The length of the evaluation keys that a request makes, header included.
+#[must_use]
+pub fn evaluation_keys_len(params: &Params, request: &KeyRequest) -> usize {
+    let levels = request.relin.iter().chain(request.galois.values());
+    let bodies: usize = levels.map(|&level| switch_key_len(params, level)).sum();
+    HEADER_BYTES + Seed::BYTES + 1 + 4 + 5 * request.galois.len() + bodies
+}
+
+impl Wire for EvaluationKeys {
+    const KIND: Kind = Kind::EvaluationKeys;
+
+    fn write(&self, params: &Params, out: &mut Writer) {
+        out.bytes(&self.seed().0);
+        out.bytes(&[self.relin_key().map_or(0, |key| key.level() as u8)]);
+        out.bytes(&(self.galois_keys().len() as u32).to_le_bytes());
+        for (element, key) in self.galois_keys() {
+            out.bytes(&(element as u32).to_le_bytes());
+            out.bytes(&[key.level() as u8]);
+        }
+        for key in self.relin_key().into_iter().chain(self.galois_keys().map(|(_, key)| key)) {
+            let ring = params.key_ring().select(key_limbs(params, key.level()));
+            key.bodies().for_each(|body| out.poly(&ring, body));
+        }
+    }
+
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let seed = bytes.seed()?;
+        let [relin_level] = bytes.array()?;
+        let relin_level = if relin_level == 0 { None } else { Some(check_level(params, relin_level)?) };
+        let table = read_galois_table(params, bytes)?;
+        let mut key = |element, level| {
+            let ring = params.key_ring().select(key_limbs(params, level));
+            let bodies = digit_ranges(params, level).map(|_| bytes.poly(&ring)).collect::<Result<_, _>>()?;
+            Ok(KeySwitchKey::from_bodies(params, element, level, &seed, bodies))
+        };
+        let relin = relin_level.map(|level| key(0, level)).transpose()?;
+        let galois: Result<Vec<_>, _> =
+            table.into_iter().map(|(element, level)| Ok((element, key(element, level)?))).collect();
+        Ok(Self::from_parts(params, seed, relin, galois?.into_iter()))
+    }
+
+    fn body_len(&self, params: &Params) -> usize {
+        evaluation_keys_len(params, &self.request()) - HEADER_BYTES
+    }
+}
+
+/// Galois elements, odd, below `2n`, not 1, in ascending order, with their levels.
+fn read_galois_table(params: &Params, bytes: &mut Reader<'_>) -> Result<Vec<(usize, usize)>, WireError> {
+    let count = u32::from_le_bytes(bytes.array()?);
+    check_field("Galois key count", u64::from(count), params.degree() as u64)?;
+    let mut table: Vec<(usize, usize)> = Vec::new();
+    for _ in 0..count {
+        let element = u32::from_le_bytes(bytes.array()?);
+        let previous = table.last().map_or(1, |&(element, _)| element);
+        let max = 2 * params.degree() - 1;
+        if element & 1 == 0 || element as usize <= previous || element as usize > max {
+            return Err(WireError::Field { name: "Galois element", found: u64::from(element), max: max as u64 });
+        }
+        let [level] = bytes.array()?;
+        table.push((element as usize, check_level(params, level)?));
+    }
+    Ok(table)
+}
+
+/// The length of a ciphertext of this level and size, header included.
+#[must_use]
+pub fn ciphertext_len(params: &Params, level: usize, size: usize) -> usize {
+    let streams = params.plain_moduli().len();
+    HEADER_BYTES + 6 + streams * size * poly_len(&level_ring(params, level))
+}
+
+impl Wire for Ciphertext {
+    const KIND: Kind = Kind::Ciphertext;
+
+    fn write(&self, params: &Params, out: &mut Writer) {
+        out.bytes(&[self.level() as u8, self.size() as u8]);
+        out.bytes(&self.noise().steps().to_le_bytes());
+        let ring = level_ring(params, self.level());
+        self.streams.iter().flatten().for_each(|part| out.poly(&ring, part));
+    }
+
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let [level, size] = bytes.array()?;
+        let level = check_level(params, level)?;
+        check_field("size, less two", u64::from(size).wrapping_sub(2), 1)?;
+        let steps = u32::from_le_bytes(bytes.array()?);
+        let largest = NoiseBound::new(libm::exp2(params.log2_q(level)));
+        check_field("noise bound", u64::from(steps), u64::from(largest.steps()))?;
+        let ring = level_ring(params, level);
+        let mut stream = || (0..size).map(|_| bytes.poly(&ring)).collect::<Result<Box<[_]>, _>>();
+        let streams = params.plain_moduli().iter().map(|_| stream()).collect::<Result<_, _>>()?;
+        Ok(Self { level, noise: NoiseBound::from_steps(steps), streams })
+    }
+
+    fn body_len(&self, params: &Params) -> usize {
+        ciphertext_len(params, self.level(), self.size()) - HEADER_BYTES
+    }
+}
+
+/// The length of a seeded ciphertext, header included.
+#[must_use]
+pub fn seeded_ciphertext_len(params: &Params) -> usize {
+    let ring = level_ring(params, params.max_level());
+    HEADER_BYTES + Seed::BYTES + params.plain_moduli().len() * poly_len(&ring)
+}
+
+impl Wire for SeededCiphertext {
+    const KIND: Kind = Kind::SeededCiphertext;
+
+    fn write(&self, params: &Params, out: &mut Writer) {
+        out.bytes(&self.seed.0);
+        let ring = level_ring(params, params.max_level());
+        self.bodies.iter().for_each(|body| out.poly(&ring, body));
+    }
+
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let seed = bytes.seed()?;
+        let ring = level_ring(params, params.max_level());
+        let bodies = params.plain_moduli().iter().map(|_| bytes.poly(&ring)).collect::<Result<_, _>>()?;
+        Ok(Self { seed, bodies })
+    }
+
+    fn body_len(&self, params: &Params) -> usize {
+        seeded_ciphertext_len(params) - HEADER_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bfv::Bfv;
+    use crate::params::Security;
+    use crate::rlwe::rotation_element;
+    use chacha20::ChaCha20Rng;
+    use core::fmt::Debug;
+    use rand_core::SeedableRng;
+
+    fn params(plain_bits: &[u32]) -> Params {
+        let builder = Params::builder(16).ciphertext_bits(&[30, 31]).special_bits(&[31]).plain_bits(plain_bits);
+        builder.security(Security::InsecureForTests).build().unwrap()
+    }
+
+    fn rng() -> ChaCha20Rng {
+        ChaCha20Rng::from_seed([5; 32])
+    }
+
+    /// The identity, then: every truncation, trailing bytes, every header bit, every single-bit change of the body (which
+    /// must be refused or be another canonical value), other parameters, every other kind.
+    fn assault<T: Wire + Debug>(value: &T, same: impl Fn(&T, &T) -> bool) {
+        let params = params(&[10, 12]);
+        let bytes = value.to_bytes(&params);
+        assert!(same(value, &T::from_bytes(&params, &bytes).unwrap()));
+        for len in 0..bytes.len() {
+            let error = T::from_bytes(&params, &bytes[..len]).unwrap_err();
+            assert!(matches!(error, WireError::Length { found, .. } if found == len), "{len}: {error:?}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        let trailing = WireError::Length { expected: bytes.len(), found: bytes.len() + 1 };
+        assert_eq!(T::from_bytes(&params, &longer).unwrap_err(), trailing);
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match T::from_bytes(&params, &flipped) {
+                Err(_) => {}
+                Ok(other) => {
+                    assert!(bit >= 8 * HEADER_BYTES, "header bit {bit} ignored");
+                    assert_eq!(*other.to_bytes(&params), flipped, "bit {bit} decodes to something else");
+                }
+            }
+        }
+        assert_eq!(T::from_bytes(&self::params(&[11, 12]), &bytes).unwrap_err(), WireError::Parameters);
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != T::KIND) {
+            let mut other = bytes.to_vec();
+            other[6] = kind as u8;
+            let expected = WireError::Kind { expected: T::KIND, found: kind as u8 };
+            assert_eq!(T::from_bytes(&params, &other).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn secret_keys() {
+        let secret = SecretKey::generate(&params(&[10, 12]), &mut rng());
+        assault(&secret, |a, b| a.coefficients() == b.coefficients() && a.values() == b.values());
+    }
+
+    #[test]
+    fn public_keys() {
+        let secret = SecretKey::generate(&params(&[10, 12]), &mut rng());
+        assault(&PublicKey::generate(&secret, &mut rng()), PartialEq::eq);
+    }
+
+    #[test]
+    fn evaluation_keys() {
+        let params = params(&[10, 12]);
+        let secret = SecretKey::generate(&params, &mut rng());
+        let mut request = KeyRequest::default();
+        request.need_galois(rotation_element(16, 1), 2);
+        request.need_galois(rotation_element(16, 3), 1);
+        let only_galois = EvaluationKeys::generate(&secret, &request, &mut rng()).unwrap();
+        assault(&only_galois, PartialEq::eq);
+        request.need_relin(1);
+        let keys = EvaluationKeys::generate(&secret, &request, &mut rng()).unwrap();
+        assert_eq!(keys.to_bytes(&params).len(), evaluation_keys_len(&params, &request));
+        assault(&keys, PartialEq::eq);
+    }
+
+    #[test]
+    fn ciphertexts() {
+        let params = params(&[10, 12]);
+        let bfv = Bfv::new(&params).unwrap();
+        let secret = SecretKey::generate(&params, &mut rng());
+        let plaintext = bfv.encode(&[1, 2, 3]).unwrap();
+        let seeded = bfv.encrypt(&secret, &plaintext, &mut rng()).unwrap();
+        assert_eq!(seeded.to_bytes(&params).len(), seeded_ciphertext_len(&params));
+        assault(&seeded, PartialEq::eq);
+        let ciphertext = bfv.expand(&seeded);
+        assert_eq!(ciphertext.to_bytes(&params).len(), ciphertext_len(&params, 2, 2));
+        assault(&ciphertext, PartialEq::eq);
+        assault(&bfv.switch_to(&ciphertext, 1).unwrap(), PartialEq::eq);
+    }
+
+    #[test]
+    fn a_residue_equal_to_its_modulus_is_refused() {
+        let params = params(&[10, 12]);
+        let bfv = Bfv::new(&params).unwrap();
+        let secret = SecretKey::generate(&params, &mut rng());
+        let mut seeded = bfv.encrypt(&secret, &bfv.encode(&[7]).unwrap(), &mut rng()).unwrap();
+        for limb in 0..2 {
+            let q = params.ciphertext_primes()[limb];
+            let kept = core::mem::replace(&mut seeded.bodies[1].limb_mut(limb)[5], q);
+            let bytes = seeded.to_bytes(&params);
+            assert_eq!(SeededCiphertext::from_bytes(&params, &bytes), Err(WireError::NotCanonical));
+            seeded.bodies[1].limb_mut(limb)[5] = kept;
+        }
+    }
+}
