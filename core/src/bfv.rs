@@ -123,7 +123,12 @@ impl Level {
         let ring = params.key_ring().select(0..level);
         let tensor = Tensor::new(params, &ring, auxiliary);
         Self {
-            rules: NoiseRules::new(params, level),
+            rules: NoiseRules::new(
+                params.degree(),
+                params.plain_moduli(),
+                &params.ciphertext_primes()[..level],
+                params.special_primes(),
+            ),
             switcher: Switcher::new(params, level),
             drop: (level > 1).then(|| ScaleDown::new(&ring, level - 1)),
             streams: plain_rings.iter().map(|plain| StreamLevel::new(&ring, plain, &tensor.auxiliary)).collect(),

@@ -96,9 +96,12 @@ impl Params {
     }
 
     /// `log2` of the product of the first `level` ciphertext primes.
+    ///
+    /// # Panics
+    /// If there are fewer.
     #[must_use]
     pub fn log2_q(&self, level: usize) -> f64 {
-        self.0.ciphertext.iter().take(level).map(|&q| libm::log2(q as f64)).sum()
+        log2_product(&self.0.ciphertext[..level])
     }
 
     /// The backend in use.
@@ -276,6 +279,11 @@ impl Builder {
                 .collect(),
         }
     }
+}
+
+/// `log2` of a product, as a sum.
+pub(crate) fn log2_product(values: &[u64]) -> f64 {
+    values.iter().map(|&q| libm::log2(q as f64)).sum()
 }
 
 fn check_count(list: ModulusList, given: usize) -> Result<(), ParamError> {

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 
 use zeroize::Zeroize;
 
-use crate::backend::{Backend, Kernels};
+use crate::backend::{Backend, Kernels, MAX_TERMS};
 use crate::error::ParamError;
 use crate::modulus::Modulus;
 use crate::ntt::{NttPlan, bit_reverse, check_degree};
@@ -250,7 +250,7 @@ impl Ring {
     /// `Σ a_i·b_i` with one reduction per value.
     ///
     /// # Panics
-    /// If an operand is of another ring, or there are more than [`crate::backend::MAX_TERMS`] terms.
+    /// If an operand is of another ring, or there are more than [`MAX_TERMS`] terms.
     #[must_use]
     pub fn dot(&self, terms: &[(&Poly<Eval>, &Poly<Eval>)]) -> Poly<Eval> {
         let mut out = self.zero();
@@ -265,21 +265,25 @@ impl Ring {
         out
     }
 
-    /// `Σ w_i·a_i` for signed words `w_i`, with one reduction per value.
+    /// `Σ w_i·a_i` for signed words `w_i`, with one reduction per value and [`MAX_TERMS`] terms.
     ///
     /// # Panics
-    /// If an operand is of another ring, the lists differ in length, or there are more than
-    /// [`crate::backend::MAX_TERMS`] terms.
+    /// If an operand is of another ring or the lists differ in length.
     #[must_use]
     pub fn combine<D>(&self, terms: &[&Poly<D>], weights: &[i64]) -> Poly<D> {
+        assert_eq!(terms.len(), weights.len());
         let mut out = self.zero();
         for a in terms {
             self.check(a);
         }
+        let mut partial = vec![0; self.degree];
         for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
-            let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
-            let weights: Vec<_> = weights.iter().map(|&w| q.reduce_signed(i128::from(w))).collect();
-            self.kernels.combine(q, limb, &terms, &weights);
+            for (terms, weights) in terms.chunks(MAX_TERMS).zip(weights.chunks(MAX_TERMS)) {
+                let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
+                let weights: Vec<_> = weights.iter().map(|&w| q.reduce_signed(i128::from(w))).collect();
+                self.kernels.combine(q, &mut partial, &terms, &weights);
+                self.kernels.add(q, limb, &partial);
+            }
         }
         out
     }
@@ -387,6 +391,8 @@ mod tests {
         assert_eq!(ring.combine(&[&a, &b], &[1, -1]), difference);
         ring.neg_assign(&mut difference);
         assert_eq!(ring.combine(&[&a, &b], &[-1, 1]), difference);
+        let many = MAX_TERMS + 2;
+        assert_eq!(ring.combine(&vec![&a; many], &vec![3; many]), ring.combine(&[&a], &[3 * many as i64]));
         let mut tripled = c.clone();
         ring.mul_residues_assign(&mut tripled, &[3; 3]);
         assert_eq!(ring.combine(&[&c], &[3]), tripled);

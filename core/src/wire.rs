@@ -225,7 +225,8 @@ impl Wire for PublicKey {
 
 /// Bytes of the bodies of a key-switching key of this level.
 fn switch_key_len(params: &Params, level: usize) -> usize {
-    digit_ranges(params, level).len() * poly_len(&params.key_ring().select(key_limbs(params, level)))
+    digit_ranges(level, params.special_primes().len()).len()
+        * poly_len(&params.key_ring().select(key_limbs(params, level)))
 }
 
 /// The length of the evaluation keys that a request makes, header included.
@@ -260,7 +261,9 @@ impl Wire for EvaluationKeys {
         let table = read_galois_table(params, bytes)?;
         let mut key = |element, level| {
             let ring = params.key_ring().select(key_limbs(params, level));
-            let bodies = digit_ranges(params, level).map(|_| bytes.poly(&ring)).collect::<Result<_, _>>()?;
+            let bodies = digit_ranges(level, params.special_primes().len())
+                .map(|_| bytes.poly(&ring))
+                .collect::<Result<_, _>>()?;
             Ok(KeySwitchKey::from_bodies(params, element, level, &seed, bodies))
         };
         let relin = relin_level.map(|level| key(0, level)).transpose()?;

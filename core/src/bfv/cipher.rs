@@ -64,6 +64,14 @@ impl<T> Private<T> {
     }
 }
 
+impl<T> Private<alloc::vec::Vec<T>> {
+    /// Private values as one private list.
+    #[must_use]
+    pub fn collect(values: impl IntoIterator<Item = Private<T>>) -> Self {
+        Self(values.into_iter().map(Private::release).collect())
+    }
+}
+
 impl<T> core::fmt::Debug for Private<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Private(..)")

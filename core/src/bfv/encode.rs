@@ -35,7 +35,7 @@ impl core::fmt::Debug for Plaintext {
 pub struct PlainMultiplicand {
     pub(super) level: usize,
     pub(super) streams: Box<[Poly<Eval>]>,
-    /// The largest Euclidean norm of the streams' coefficient vectors: the growth of the noise.
+    /// See [`Bfv::norm`].
     pub(super) norm: f64,
 }
 
@@ -112,6 +112,17 @@ impl Bfv {
         Zeroizing::new(self.slots.iter().map(value).collect())
     }
 
+    /// The factor by which multiplication with a plaintext of the server multiplies a noise bound: the largest Euclidean
+    /// norm of the streams' coefficient vectors.
+    #[must_use]
+    pub fn norm(&self, plaintext: &Plaintext) -> f64 {
+        let norms = plaintext.streams.iter().zip(&self.plain_rings).map(|(poly, ring)| {
+            let t = &ring.moduli()[0];
+            libm::sqrt(poly.residues().iter().map(|&x| t.center(x) as f64).map(|x| x * x).sum())
+        });
+        norms.fold(0.0, f64::max)
+    }
+
     /// The form in which a plaintext is multiplied with ciphertexts of a level. Cost: one transform per limb and stream.
     ///
     /// # Errors
@@ -124,13 +135,9 @@ impl Bfv {
             stream.lift.convert(at.ring.kernels(), poly.residues(), lifted.residues_mut());
             at.ring.forward(lifted)
         };
-        let norms = plaintext.streams.iter().zip(&self.plain_rings).map(|(poly, ring)| {
-            let t = &ring.moduli()[0];
-            libm::sqrt(poly.residues().iter().map(|&x| t.center(x) as f64).map(|x| x * x).sum())
-        });
         Ok(PlainMultiplicand {
             level,
-            norm: norms.fold(0.0, f64::max),
+            norm: self.norm(plaintext),
             streams: at.streams.iter().zip(&plaintext.streams).map(lift).collect(),
         })
     }

@@ -44,13 +44,13 @@ impl Bfv {
     /// the weights, zero or not.
     ///
     /// # Errors
-    /// [`EvalError`] for no or too many operands, lists of different length, operands of different level or size, or
+    /// [`EvalError`] for no operands, lists of different length, operands of different level or size, or
     /// exhausted noise.
     pub fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
         let Some((first, rest)) = terms.split_first() else {
             return Err(EvalError::OperandCount { left: 0, right: weights.len() });
         };
-        if terms.len() != weights.len() || terms.len() > crate::backend::MAX_TERMS {
+        if terms.len() != weights.len() {
             return Err(EvalError::OperandCount { left: terms.len(), right: weights.len() });
         }
         rest.iter().try_for_each(|term| check_alike(first, term))?;

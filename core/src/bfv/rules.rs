@@ -1,7 +1,7 @@
 //! How noise bounds grow: the rules that the evaluator follows, and that a planner can follow without a ciphertext.
 
 use crate::error::EvalError;
-use crate::params::Params;
+use crate::params::log2_product;
 use crate::rlwe::keyswitch::digit_ranges;
 use crate::rlwe::noise::{self, NoiseBound};
 
@@ -19,21 +19,19 @@ pub struct NoiseRules {
 }
 
 impl NoiseRules {
-    /// The rules of a level.
+    /// The rules of the level that uses all of `ciphertext`, by the sizes of moduli alone.
     ///
     /// # Panics
-    /// If there is no such level.
+    /// If a list is empty.
     #[must_use]
-    pub fn new(params: &Params, level: usize) -> Self {
-        let primes = params.ciphertext_primes();
-        let bits = |primes: &[u64]| primes.iter().map(|&q| libm::log2(q as f64)).sum::<f64>();
-        let digit_bits = digit_ranges(params, level).map(|digit| bits(&primes[digit]));
+    pub fn new(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64]) -> Self {
+        let digit_bits = digit_ranges(ciphertext.len(), special.len()).map(|digit| log2_product(&ciphertext[digit]));
         Self {
-            degree: params.degree(),
-            plain: params.plain_moduli().iter().copied().max().unwrap_or(1),
-            log2_q: params.log2_q(level),
-            last_prime: primes[level - 1],
-            key_switch: noise::key_switch(params.degree(), digit_bits, bits(params.special_primes())),
+            degree,
+            plain: plain.iter().copied().max().unwrap_or(1),
+            log2_q: log2_product(ciphertext),
+            last_prime: ciphertext[ciphertext.len() - 1],
+            key_switch: noise::key_switch(degree, digit_bits, log2_product(special)),
         }
     }
 
@@ -97,6 +95,12 @@ impl NoiseRules {
     #[must_use]
     pub fn key_switch(&self, a: NoiseBound) -> NoiseBound {
         a.plus(self.key_switch)
+    }
+
+    /// `log2` of the prime that a switch to the next lower level drops: by so much the noise could shrink.
+    #[must_use]
+    pub fn last_prime_log2(&self) -> f64 {
+        libm::log2(self.last_prime as f64)
     }
 
     /// A switch to the next lower level.

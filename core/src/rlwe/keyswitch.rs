@@ -28,9 +28,8 @@ pub(crate) fn key_limbs(params: &Params, level: usize) -> impl ExactSizeIterator
     (0..level + special).map(move |i| if i < level { i } else { max + i - level })
 }
 
-/// The ranges of ciphertext primes that the digits of a level span.
-pub(crate) fn digit_ranges(params: &Params, level: usize) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
-    let width = params.special_primes().len();
+/// The ranges of ciphertext primes that the digits of a level span, each as wide as there are special primes.
+pub(crate) fn digit_ranges(level: usize, width: usize) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
     (0..level.div_ceil(width)).map(move |j| j * width..((j + 1) * width).min(level))
 }
 
@@ -56,7 +55,7 @@ impl KeySwitchKey {
         let ring = params.key_ring();
         let special: BigUint = params.special_primes().iter().map(|&p| BigUint::from(p)).product();
         let factors = ring.basis().decompose_vartime(&special);
-        let bodies = digit_ranges(params, level).enumerate().map(|(j, digit)| {
+        let bodies = digit_ranges(level, params.special_primes().len()).enumerate().map(|(j, digit)| {
             let mut body = secret.encrypt_zero(key_limbs(params, level), seed, label(element, j), rng);
             for i in digit {
                 let mut scaled = Zeroizing::new(source.select([i].into_iter()));
@@ -236,7 +235,7 @@ impl Switcher {
         let ring = params.key_ring().select(0..level);
         let key_ring = params.key_ring().select(key_limbs(params, level));
         let moduli = key_ring.moduli();
-        let digits = digit_ranges(params, level).map(|own| {
+        let digits = digit_ranges(level, params.special_primes().len()).map(|own| {
             let others: Box<[usize]> = (0..moduli.len()).filter(|i| !own.contains(i)).collect();
             let targets: Vec<_> = others.iter().map(|&i| moduli[i]).collect();
             let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), &targets);
