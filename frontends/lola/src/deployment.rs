@@ -1,0 +1,143 @@
+//! What client and server agree on before the first query.
+
+use sha2::{Digest, Sha256};
+use tacit_core::bfv::Bfv;
+use tacit_core::params::{Params, Security};
+use tacit_core::rlwe::KeyRequest;
+use tacit_core::wire;
+use tacit_model::Network;
+
+use crate::client::Client;
+use crate::error::{Fingerprint, PlanError};
+use crate::evaluate::Prepared;
+use crate::lower::{Lowered, lower};
+use crate::message::HEADER_BYTES;
+use crate::paper::{self, InputLayout};
+use crate::server::Server;
+
+/// The plans that a network can be deployed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlanKind {
+    /// The plan of the paper's Table 1.
+    Paper,
+}
+
+/// The public side of a deployment: all that a client needs, and no weight.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub(crate) bfv: Bfv,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) layout: InputLayout,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) answer_level: usize,
+    pub(crate) request: KeyRequest,
+}
+
+impl Spec {
+    /// The parameters.
+    #[must_use]
+    pub const fn params(&self) -> &Params {
+        self.bfv.params()
+    }
+
+    /// A digest of network architecture, plan and parameters; every message carries it.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Bytes of a query.
+    #[must_use]
+    pub fn query_len(&self) -> usize {
+        HEADER_BYTES + self.layout.len() * wire::seeded_ciphertext_len(self.params())
+    }
+
+    /// Bytes of an answer.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
+        HEADER_BYTES + self.outputs * wire::ciphertext_len(self.params(), self.answer_level, 2)
+    }
+
+    /// Bytes of the evaluation keys.
+    #[must_use]
+    pub fn evaluation_keys_len(&self) -> usize {
+        HEADER_BYTES + wire::evaluation_keys_len(self.params(), &self.request)
+    }
+
+    /// The level of the answer, in ciphertext primes.
+    #[must_use]
+    pub const fn answer_level(&self) -> usize {
+        self.answer_level
+    }
+
+    /// The evaluation keys that the plan needs.
+    #[must_use]
+    pub const fn key_request(&self) -> &KeyRequest {
+        &self.request
+    }
+}
+
+/// A network with a plan and parameters.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    spec: Spec,
+    lowered: Lowered,
+}
+
+impl Deployment {
+    /// Plans a network: layout, operations, parameters, levels.
+    ///
+    /// # Errors
+    /// [`PlanError`] if the plan is not for such a network, or no secure parameters hold it.
+    pub fn new(network: &Network, kind: PlanKind) -> Result<Self, PlanError> {
+        let (plan, layout) = match kind {
+            PlanKind::Paper => paper::plan(network)?,
+        };
+        let (params, lowered) = lower(&plan, network.logit_bound()?, Security::Classical128)?;
+        let mut hash = Sha256::new();
+        hash.update(b"tacit lola deployment 1");
+        hash.update(network.fingerprint().as_bytes());
+        hash.update(plan.name().as_bytes());
+        hash.update(params.fingerprint());
+        let digest = hash.finalize();
+        let spec = Spec {
+            fingerprint: Fingerprint(core::array::from_fn(|i| digest[i])),
+            inputs: network.inputs(),
+            outputs: network.outputs(),
+            answer_level: lowered.answer_level(),
+            request: lowered.key_request(params.degree()),
+            bfv: Bfv::new(&params)?,
+            layout,
+        };
+        Ok(Self { spec, lowered })
+    }
+
+    /// The public side.
+    #[must_use]
+    pub const fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// The plan with its modulus switches, levels and noise bounds.
+    #[must_use]
+    pub const fn lowered(&self) -> &Lowered {
+        &self.lowered
+    }
+
+    /// A client half with a fresh secret key.
+    #[must_use]
+    pub fn client(&self, rng: &mut impl rand_core::CryptoRng) -> Client<'_> {
+        self.spec.client(rng)
+    }
+
+    /// The server half: encodes the weights.
+    ///
+    /// # Errors
+    /// [`PlanError::Step`] if a plaintext cannot be encoded.
+    pub fn server(&self) -> Result<Server<'_>, PlanError> {
+        let prepared = Prepared::new(&self.spec.bfv, &self.lowered)?;
+        Ok(Server::new(&self.spec, &self.lowered, prepared))
+    }
+}

@@ -1,0 +1,159 @@
+//! Running a plan: one interpreter, any evaluator, any number of threads.
+
+mod clear;
+mod encrypted;
+
+pub use clear::Clear;
+pub use encrypted::Encrypted;
+pub(crate) use encrypted::Prepared;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::plan::{Op, PlainId, Plan, Register};
+
+/// What a plan can be run on.
+pub trait Evaluator: Sync {
+    /// A message.
+    type Value: Send + Sync;
+    /// Why an operation failed.
+    type Error: Send;
+
+    /// `Σ w_i·a_i`.
+    ///
+    /// # Errors
+    /// The evaluator's own, here and below.
+    fn linear_combination(&self, terms: &[&Self::Value], weights: &[i64]) -> Result<Self::Value, Self::Error>;
+
+    /// Slot-wise sum with a plaintext of the plan.
+    ///
+    /// # Errors
+    /// See above.
+    fn add_plain(&self, a: &Self::Value, plain: PlainId) -> Result<Self::Value, Self::Error>;
+
+    /// Slot-wise product with a plaintext of the plan.
+    ///
+    /// # Errors
+    /// See above.
+    fn mul_plain(&self, a: &Self::Value, plain: PlainId) -> Result<Self::Value, Self::Error>;
+
+    /// Rotation to the left.
+    ///
+    /// # Errors
+    /// See above.
+    fn rotate(&self, a: &Self::Value, steps: isize) -> Result<Self::Value, Self::Error>;
+
+    /// Slot-wise square.
+    ///
+    /// # Errors
+    /// See above.
+    fn square(&self, a: &Self::Value) -> Result<Self::Value, Self::Error>;
+
+    /// Modulus switching.
+    ///
+    /// # Errors
+    /// See above.
+    fn switch_to(&self, a: &Self::Value, level: usize) -> Result<Self::Value, Self::Error>;
+}
+
+/// Does independent tasks, in any order and on any threads.
+pub trait Executor {
+    /// Calls `task` once with each number below `count`, and returns when all calls have.
+    fn for_each(&self, count: usize, task: &(dyn Fn(usize) + Sync));
+}
+
+/// One task after the other, on the calling thread.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sequential;
+
+impl Executor for Sequential {
+    fn for_each(&self, count: usize, task: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(task);
+    }
+}
+
+/// Hears how many of the plan's operations are done.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Runs a plan. Operations whose operands are ready form a wave and are done together; the result does not depend on the
+/// executor. Registers are dropped after their last use.
+///
+/// # Errors
+/// The error of the first operation, in the plan's order, that failed in its wave.
+///
+/// # Panics
+/// If `inputs` are not as many as the plan's.
+pub fn run<E: Evaluator>(
+    plan: &Plan,
+    evaluator: &E,
+    inputs: Vec<E::Value>,
+    executor: &dyn Executor,
+    progress: Progress<'_>,
+) -> Result<Vec<E::Value>, E::Error> {
+    assert_eq!(inputs.len(), plan.inputs());
+    let waves = waves(plan);
+    let last_use = last_use(plan, &waves);
+    let mut registers: Vec<OnceLock<E::Value>> = inputs.into_iter().map(OnceLock::from).collect();
+    registers.resize_with(plan.inputs() + plan.ops().len(), OnceLock::new);
+    let mut done = 0;
+    for (number, wave) in waves.iter().enumerate() {
+        let failures = Mutex::new(BTreeMap::new());
+        executor.for_each(wave.len(), &|i| match apply(evaluator, &plan.ops()[wave[i]], &registers) {
+            Ok(value) => drop(registers[plan.defined_by(wave[i]).0].set(value)),
+            Err(error) => drop(failures.lock().unwrap_or_else(PoisonError::into_inner).insert(wave[i], error)),
+        });
+        if let Some((_, error)) = failures.into_inner().unwrap_or_else(PoisonError::into_inner).pop_first() {
+            return Err(error);
+        }
+        for (register, _) in registers.iter_mut().zip(&last_use).filter(|(_, last)| **last == number) {
+            register.take();
+        }
+        done += wave.len();
+        progress(done, plan.ops().len());
+    }
+    Ok(plan.outputs().iter().filter_map(|register| registers[register.0].take()).collect())
+}
+
+#[allow(clippy::expect_used, reason = "waves define operands before they are read")]
+fn apply<E: Evaluator>(evaluator: &E, op: &Op, registers: &[OnceLock<E::Value>]) -> Result<E::Value, E::Error> {
+    let value = |register: &Register| registers[register.0].get().expect("an earlier wave defines every operand");
+    match op {
+        Op::LinearCombination { terms, weights } => {
+            evaluator.linear_combination(&terms.iter().map(value).collect::<Vec<_>>(), weights)
+        }
+        Op::AddPlain { input, plain } => evaluator.add_plain(value(input), *plain),
+        Op::MulPlain { input, plain } => evaluator.mul_plain(value(input), *plain),
+        Op::Rotate { input, steps } => evaluator.rotate(value(input), *steps),
+        Op::Square { input } => evaluator.square(value(input)),
+        Op::SwitchTo { input, level } => evaluator.switch_to(value(input), *level),
+    }
+}
+
+/// The operations by wave: each needs only what earlier waves define.
+fn waves(plan: &Plan) -> Vec<Vec<usize>> {
+    let mut wave_of = vec![0; plan.inputs()];
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    for (i, op) in plan.ops().iter().enumerate() {
+        let wave = op.inputs().iter().map(|register| wave_of[register.0]).max().unwrap_or(0);
+        if waves.len() <= wave {
+            waves.push(Vec::new());
+        }
+        waves[wave].push(i);
+        wave_of.push(wave + 1);
+    }
+    waves
+}
+
+/// The last wave that reads each register; never for outputs.
+fn last_use(plan: &Plan, waves: &[Vec<usize>]) -> Vec<usize> {
+    let mut last = vec![usize::MAX; plan.inputs() + plan.ops().len()];
+    for (number, wave) in waves.iter().enumerate() {
+        for register in wave.iter().flat_map(|&op| plan.ops()[op].inputs()) {
+            last[register.0] = number;
+        }
+    }
+    for output in plan.outputs() {
+        last[output.0] = usize::MAX;
+    }
+    last
+}

@@ -1,0 +1,85 @@
+//! What goes between the halves: a header with the deployment's fingerprint, then core values back to back.
+
+use tacit_core::error::WireError;
+use tacit_core::params::Params;
+use tacit_core::wire::Wire;
+use zeroize::Zeroizing;
+
+use crate::error::{Fingerprint, MessageError, MessageKind, Named};
+
+const MAGIC: [u8; 4] = *b"TLOL";
+const VERSION: u16 = 1;
+
+/// Length of the header.
+pub(crate) const HEADER_BYTES: usize = MAGIC.len() + 4 + 16;
+
+/// A message of `parts`. The buffer is allocated once and wiped on drop.
+pub(crate) fn write<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params, parts: &[T]) -> Zeroizing<Vec<u8>> {
+    let parts: Vec<_> = parts.iter().map(|part| part.to_bytes(params)).collect();
+    let len = HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut out = Zeroizing::new(Vec::with_capacity(len));
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&[kind as u8, 0]);
+    out.extend_from_slice(&of.0);
+    for part in parts {
+        out.extend_from_slice(&part);
+    }
+    out
+}
+
+/// The `count` parts of a message, each of the same length.
+pub(crate) fn read<T: Wire>(
+    kind: MessageKind,
+    of: Fingerprint,
+    params: &Params,
+    bytes: &[u8],
+    count: usize,
+    part_len: usize,
+) -> Result<Vec<T>, MessageError> {
+    let body = body(kind, of, bytes)?;
+    let expected = count * part_len;
+    if body.len() != expected {
+        return Err(MessageError::Length { expected: HEADER_BYTES + expected, found: bytes.len() });
+    }
+    let parts = body.chunks_exact(part_len.max(1)).enumerate();
+    parts.map(|(part, bytes)| decode(params, part, bytes)).collect()
+}
+
+/// A message of one part, whose length is its own matter.
+pub(crate) fn read_one<T: Wire>(
+    kind: MessageKind,
+    of: Fingerprint,
+    params: &Params,
+    bytes: &[u8],
+) -> Result<T, MessageError> {
+    decode(params, 0, body(kind, of, bytes)?)
+}
+
+fn decode<T: Wire>(params: &Params, part: usize, bytes: &[u8]) -> Result<T, MessageError> {
+    T::from_bytes(params, bytes).map_err(|error: WireError| MessageError::Part { part, error })
+}
+
+/// What follows a header of the right kind, version and deployment.
+fn body(kind: MessageKind, of: Fingerprint, bytes: &[u8]) -> Result<&[u8], MessageError> {
+    let (magic, rest) = bytes.split_first_chunk().ok_or(MessageError::Magic)?;
+    if *magic != MAGIC {
+        return Err(MessageError::Magic);
+    }
+    let short = MessageError::Length { expected: HEADER_BYTES, found: bytes.len() };
+    let (version, rest) = rest.split_first_chunk().ok_or(short.clone())?;
+    let found = u16::from_le_bytes(*version);
+    if found != VERSION {
+        return Err(MessageError::Version { found, supported: VERSION });
+    }
+    let (&[tag, reserved], rest) = rest.split_first_chunk().ok_or(short.clone())?;
+    if tag != kind as u8 {
+        return Err(MessageError::Kind { expected: Named(kind), found: tag });
+    }
+    if reserved != 0 {
+        return Err(MessageError::Reserved { found: reserved });
+    }
+    let (fingerprint, rest) = rest.split_first_chunk().ok_or(short)?;
+    let found = Fingerprint(*fingerprint);
+    if found == of { Ok(rest) } else { Err(MessageError::Deployment { expected: of, found }) }
+}

@@ -1,0 +1,229 @@
+//! The matrix–vector methods of the paper (section 5), each from one representation to another.
+
+use super::{Op, PlainId, Plan, Register, Stage};
+use crate::representation::{
+    Convolution, Dense, DenseMaps, Interleaved, InterleavedParts, Representation, Sparse, Stacked,
+};
+
+/// A vector in some representation: its registers, one per message.
+#[derive(Clone, Debug)]
+pub struct Packed<R> {
+    /// Where the values are.
+    pub representation: R,
+    pub(crate) registers: Vec<Register>,
+}
+
+/// A matrix of weights, row-major, and a bias per row.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine<'a> {
+    /// Row-major weights.
+    pub weights: &'a [i64],
+    /// One per row.
+    pub bias: &'a [i128],
+}
+
+impl<'a> Affine<'a> {
+    fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [i64], i128)> + use<'a> {
+        let columns = self.weights.len() / self.bias.len().max(1);
+        self.weights.chunks_exact(columns.max(1)).zip(self.bias.iter().copied())
+    }
+}
+
+/// Collects operations.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    plan: Plan,
+}
+
+impl Builder {
+    /// An empty plan for messages of `slots` slots, with the messages of the input as its first registers.
+    #[must_use]
+    pub fn new<R: Representation>(name: &str, slots: usize, input: R) -> (Self, Packed<R>) {
+        let inputs = input.messages();
+        let plan = Plan {
+            name: name.into(),
+            slots,
+            inputs,
+            ops: Vec::new(),
+            plains: Vec::new(),
+            stages: Vec::new(),
+            outputs: Vec::new(),
+        };
+        (Self { plan }, Packed { representation: input, registers: (0..inputs).map(Register).collect() })
+    }
+
+    /// The plan whose answer is `output`.
+    #[must_use]
+    pub fn finish<R>(mut self, output: &Packed<R>) -> Plan {
+        self.plan.outputs.clone_from(&output.registers);
+        self.plan
+    }
+
+    /// Marks what was done since the last stage as one stage.
+    pub fn stage<A: Representation, B: Representation>(&mut self, layer: &str, method: &str, from: &A, to: &B) {
+        let start = self.plan.stages.last().map_or(0, |stage| stage.ops.end);
+        self.plan.stages.push(Stage {
+            layer: layer.into(),
+            method: method.into(),
+            from: from.to_string(),
+            to: to.to_string(),
+            ops: start..self.plan.ops.len(),
+        });
+    }
+
+    /// Convolution vector – row major: each map is a linear combination of the messages with scalar weights. The maps
+    /// come out dense.
+    #[must_use]
+    pub fn convolution_row_major(&mut self, x: &Packed<Convolution>, maps: Affine<'_>) -> Packed<DenseMaps> {
+        let len = x.representation.positions;
+        let map = |(weights, bias): (&[i64], i128)| {
+            let sum = self.push(Op::LinearCombination { terms: x.registers.clone(), weights: weights.to_vec() });
+            let plain = self.plain(vec![bias; len]);
+            self.push(Op::AddPlain { input: sum, plain })
+        };
+        let registers: Vec<_> = maps.rows().map(map).collect();
+        Packed { representation: DenseMaps { maps: registers.len(), len }, registers }
+    }
+
+    /// The maps one behind the other in one message: a rotation for each but the first.
+    #[must_use]
+    pub fn concatenate(&mut self, x: &Packed<DenseMaps>) -> Packed<Dense> {
+        let len = x.representation.len;
+        let maps = x.registers.iter().enumerate();
+        let moved = maps.map(|(map, &register)| self.rotate(register, -((map * len) as isize))).collect();
+        Packed { representation: Dense { len: x.representation.len() }, registers: vec![self.sum(moved)] }
+    }
+
+    /// Copies of a dense vector in one message: a rotation for each but the first.
+    #[must_use]
+    pub fn stack(&mut self, x: &Packed<Dense>, copies: usize) -> Packed<Stacked> {
+        let len = x.representation.len;
+        let block = len.next_power_of_two();
+        let moved = (0..copies).map(|copy| self.rotate(x.registers[0], -((copy * block) as isize))).collect();
+        Packed { representation: Stacked { len, block, copies }, registers: vec![self.sum(moved)] }
+    }
+
+    /// Slot-wise square, in any representation.
+    #[must_use]
+    pub fn square<R: Clone>(&mut self, x: &Packed<R>) -> Packed<R> {
+        let registers = x.registers.iter().map(|&input| self.push(Op::Square { input })).collect();
+        Packed { representation: x.representation.clone(), registers }
+    }
+
+    /// Dense vector – row major: per row one product with a plaintext and a sum over all slots.
+    #[must_use]
+    pub fn dense_row_major(&mut self, x: &Packed<Dense>, matrix: Affine<'_>) -> Packed<Sparse> {
+        self.row_major(x.registers[0], &x.representation, matrix)
+    }
+
+    /// Sparse vector – column major: per column one product with a plaintext; no rotation.
+    #[must_use]
+    pub fn sparse_column_major(&mut self, x: &Packed<Sparse>, matrix: Affine<'_>) -> Packed<Dense> {
+        let len = matrix.bias.len();
+        let columns = x.registers.iter().enumerate().map(|(j, &input)| {
+            let column = matrix.rows().map(|(row, _)| i128::from(row[j])).collect();
+            let plain = self.plain(column);
+            self.push(Op::MulPlain { input, plain })
+        });
+        let columns = columns.collect();
+        let sum = self.sum(columns);
+        let plain = self.plain(matrix.bias.to_vec());
+        Packed { representation: Dense { len }, registers: vec![self.push(Op::AddPlain { input: sum, plain })] }
+    }
+
+    /// Stacked vector – row major: as many rows at a time as there are copies, each summed within its block.
+    #[must_use]
+    pub fn stacked_row_major(&mut self, x: &Packed<Stacked>, matrix: Affine<'_>) -> Packed<InterleavedParts> {
+        let Stacked { block, copies, .. } = x.representation;
+        let rows: Vec<_> = matrix.rows().map(|(row, _)| row).collect();
+        let registers = rows.chunks(copies).map(|group| {
+            let mut values = vec![0; self.plan.slots];
+            for (copy, row) in group.iter().enumerate() {
+                for (slot, &weight) in values[copy * block..].iter_mut().zip(*row) {
+                    *slot = i128::from(weight);
+                }
+            }
+            let plain = self.plain(values);
+            let product = self.push(Op::MulPlain { input: x.registers[0], plain });
+            self.fold(product, block)
+        });
+        let registers = registers.collect();
+        Packed { representation: InterleavedParts { len: rows.len(), block, per_message: copies }, registers }
+    }
+
+    /// The parts in one message: each is masked and moved by its number, then the bias is added.
+    #[must_use]
+    pub fn interleave(&mut self, parts: &Packed<InterleavedParts>, bias: &[i128]) -> Packed<Interleaved> {
+        let InterleavedParts { len, block, per_message } = parts.representation;
+        let mut mask = vec![0; self.plan.slots];
+        mask.iter_mut().step_by(block).take(per_message).for_each(|slot| *slot = 1);
+        let mask = self.plain(mask);
+        let moved = parts.registers.iter().enumerate().map(|(number, &input)| {
+            let kept = self.push(Op::MulPlain { input, plain: mask });
+            self.rotate(kept, -(number as isize))
+        });
+        let moved = moved.collect();
+        let sum = self.sum(moved);
+        let representation = Interleaved { len, block, width: per_message };
+        let plain = self.spread(&representation, bias.iter().copied());
+        Packed { representation, registers: vec![self.push(Op::AddPlain { input: sum, plain })] }
+    }
+
+    /// Interleaved vector – row major: per row one product with a plaintext and a sum over all slots.
+    #[must_use]
+    pub fn interleaved_row_major(&mut self, x: &Packed<Interleaved>, matrix: Affine<'_>) -> Packed<Sparse> {
+        self.row_major(x.registers[0], &x.representation, matrix)
+    }
+
+    fn row_major(&mut self, input: Register, at: &impl Representation, matrix: Affine<'_>) -> Packed<Sparse> {
+        let row = |(row, bias): (&[i64], i128)| {
+            let plain = self.spread(at, row.iter().map(|&weight| i128::from(weight)));
+            let product = self.push(Op::MulPlain { input, plain });
+            let sum = self.fold(product, self.plan.slots);
+            let plain = self.plain(vec![bias; self.plan.slots]);
+            self.push(Op::AddPlain { input: sum, plain })
+        };
+        let registers = matrix.rows().map(row).collect();
+        Packed { representation: Sparse { len: matrix.bias.len() }, registers }
+    }
+
+    /// Slot `i` becomes the sum of slots `i .. i + width`, for a power of two: `log2 width` rotations and additions.
+    fn fold(&mut self, mut register: Register, width: usize) -> Register {
+        let mut steps = width / 2;
+        while steps > 0 {
+            let rotated = self.rotate(register, steps as isize);
+            register = self.sum(vec![register, rotated]);
+            steps /= 2;
+        }
+        register
+    }
+
+    /// A rotation, unless it is by nothing.
+    fn rotate(&mut self, input: Register, steps: isize) -> Register {
+        if steps == 0 { input } else { self.push(Op::Rotate { input, steps }) }
+    }
+
+    fn sum(&mut self, terms: Vec<Register>) -> Register {
+        let weights = vec![1; terms.len()];
+        self.push(Op::LinearCombination { terms, weights })
+    }
+
+    /// A plaintext with values where a representation of one message has them, and zeros elsewhere.
+    fn spread(&mut self, at: &impl Representation, values: impl Iterator<Item = i128>) -> PlainId {
+        let mut slots = vec![0; self.plan.slots];
+        for (i, value) in values.enumerate() {
+            slots[at.locate(i).1] = value;
+        }
+        self.plain(slots)
+    }
+
+    fn plain(&mut self, values: Vec<i128>) -> PlainId {
+        self.plan.plains.push(values);
+        PlainId(self.plan.plains.len() - 1)
+    }
+
+    fn push(&mut self, op: Op) -> Register {
+        self.plan.ops.push(op);
+        self.plan.defined_by(self.plan.ops.len() - 1)
+    }
+}
