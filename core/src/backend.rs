@@ -4,12 +4,17 @@
 //! goes through it. All backends give bit-identical results, which the suite in this module checks. Ranges are written
 //! *input → output*; a slice of residues always belongs to one modulus.
 
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
+mod avx512ifma;
 mod portable;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 use crate::ntt::NttTables;
+#[cfg(target_arch = "x86_64")]
+pub use avx512ifma::Avx512Ifma;
 pub use portable::Portable;
 
 mod sealed {
@@ -45,16 +50,17 @@ pub trait Backend: Copy + sealed::Sealed {
     /// `acc += a·b`; `[0, q)³ → [0, q)`.
     fn mul_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], b: &[u64]);
 
-    /// `a *= w`; any `u64 → [0, q)`.
+    /// `a *= w`; `[0, q) → [0, q)`.
     fn mul_scalar(self, q: &Modulus, a: &mut [u64], w: Shoup);
 
     /// `out = Σ a_i·b_i` with one reduction at the end; `[0, q)² → [0, q)`, at most [`MAX_TERMS`] terms.
     fn dot(self, q: &Modulus, out: &mut [u64], terms: &[(&[u64], &[u64])]);
 
-    /// `out = Σ w_i·a_i` with one reduction at the end; `a_i, w_i` in `[0, 2^60) → [0, q)`, at most [`MAX_TERMS`] terms.
+    /// `out = Σ w_i·a_i` with one reduction at the end; `a_i, w_i` in `[0, 2^bits) → [0, q)`, `bits ≤ 60`, at most
+    /// [`MAX_TERMS`] terms.
     ///
     /// The `a_i` need not be residues of `q`: base conversion feeds residues of other moduli.
-    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64]);
+    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32);
 
     /// `out = round(Σ a_i/q_i)`; `a_i` in `[0, q_i) → [0, k]` for `k` terms, at most [`MAX_TERMS`].
     ///
@@ -74,6 +80,9 @@ pub const MAX_TERMS: usize = 255;
 pub enum Kernels {
     /// Safe Rust for every machine.
     Portable(Portable),
+    /// AVX-512 with 52-bit multiply-add, for primes below `2^50`.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Ifma(Avx512Ifma),
 }
 
 /// Calls the same kernel on whichever backend is chosen.
@@ -81,6 +90,8 @@ macro_rules! dispatch {
     ($self:ident, $backend:ident => $call:expr) => {
         match $self {
             Kernels::Portable($backend) => $call,
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Avx512Ifma($backend) => $call,
         }
     };
 }
@@ -92,12 +103,16 @@ impl Kernels {
     /// The fastest backend that this machine can run.
     #[must_use]
     pub fn detect() -> Self {
-        Self::PORTABLE
+        Self::available().last().unwrap_or(Self::PORTABLE)
     }
 
     /// Every backend that this machine can run, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::PORTABLE].into_iter()
+        #[cfg(target_arch = "x86_64")]
+        let wider = Avx512Ifma::detect().map(Self::Avx512Ifma);
+        #[cfg(not(target_arch = "x86_64"))]
+        let wider = None;
+        [Some(Self::PORTABLE), wider].into_iter().flatten()
     }
 }
 
@@ -145,8 +160,8 @@ impl Backend for Kernels {
         dispatch!(self, k => k.dot(q, out, terms));
     }
 
-    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64]) {
-        dispatch!(self, k => k.combine(q, out, terms, weights));
+    fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32) {
+        dispatch!(self, k => k.combine(q, out, terms, weights, bits));
     }
 
     fn round_quotients(self, out: &mut [u64], terms: &[&[u64]], reciprocals: &[Reciprocal]) {
@@ -167,8 +182,40 @@ impl Default for Kernels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ntt::NttPlan;
+    use crate::prime::{is_prime_vartime, next_ntt_prime_vartime};
+    use alloc::vec;
 
-    suite::conformance!(portable, Portable);
+    #[test]
+    fn every_available_backend_conforms() {
+        Kernels::available().for_each(suite::check);
+    }
+
+    /// Transforms of 52-bit lanes reduce nothing on the way while `(2·log2 n + 1)·q < 2^52`: the primes on either side of
+    /// that bound, with operands that make every level grow.
+    #[test]
+    fn transforms_agree_at_the_edge_of_the_unreduced_class() {
+        for degree in [128usize, 4096, 65536] {
+            let bound = (1u64 << 52) / (2 * u64::from(degree.trailing_zeros()) + 1);
+            let step = 2 * degree as u64;
+            let below = (1..).map(|i| (bound / step - i) * step + 1).find(|&q| is_prime_vartime(q)).unwrap();
+            for prime in [below, next_ntt_prime_vartime(bound, degree).unwrap()] {
+                let plan = NttPlan::new(Modulus::new(prime).unwrap(), degree).unwrap();
+                for xs in [vec![prime - 1; degree], (0..degree as u64).map(|i| prime - 1 - i).collect()] {
+                    let transform = |kernels: Kernels| {
+                        let mut values = xs.clone();
+                        plan.forward(kernels, &mut values);
+                        let mut back = values.clone();
+                        plan.inverse(kernels, &mut back);
+                        assert_eq!(back, xs, "{}, n = {degree}, q = {prime}", kernels.name());
+                        values
+                    };
+                    let expected = transform(Kernels::PORTABLE);
+                    Kernels::available().for_each(|kernels| assert_eq!(transform(kernels), expected));
+                }
+            }
+        }
+    }
 
     #[test]
     fn detection_names_an_available_backend() {

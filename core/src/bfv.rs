@@ -172,9 +172,10 @@ fn product_bits(params: &Params, ring: &Ring) -> u64 {
     ring.basis().product().bits() + plain + u64::from(params.degree().trailing_zeros()) + 1
 }
 
-/// Auxiliary primes for the highest level: they hold intermediate products only, so that security does not see them.
+/// Auxiliary primes for the highest level, of the largest size that the kernels with 52-bit words take. They hold
+/// intermediate products only, so that security does not see them.
 fn auxiliary_ring(params: &Params) -> Result<Ring, ParamError> {
-    const BITS: u32 = 58;
+    const BITS: u32 = 50;
     let full = params.key_ring().select(0..params.max_level());
     let count = product_bits(params, &full).div_ceil(u64::from(BITS) - 1) as usize;
     let taken: Vec<u64> = [params.ciphertext_primes(), params.plain_moduli()].concat();

@@ -281,7 +281,7 @@ impl Ring {
             for (terms, weights) in terms.chunks(MAX_TERMS).zip(weights.chunks(MAX_TERMS)) {
                 let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
                 let weights: Vec<_> = weights.iter().map(|&w| q.reduce_signed(i128::from(w))).collect();
-                self.kernels.combine(q, &mut partial, &terms, &weights);
+                self.kernels.combine(q, &mut partial, &terms, &weights, q.bits());
                 self.kernels.add(q, limb, &partial);
             }
         }

@@ -5,7 +5,6 @@
 //! time. Values are *limb-major*: all `n` residues modulo `q_1`, then all modulo `q_2`, …
 
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use num_bigint::BigUint;
@@ -114,6 +113,8 @@ pub struct BaseConverter {
     reciprocals: Box<[Reciprocal]>,
     /// For each target `p`: `Q/q_1 mod p, …, Q/q_k mod p`, and last `-Q mod p`, the weight of `v`.
     weights: Box<[Box<[u64]>]>,
+    /// Bits of the largest modulus on either side, which bound residues and weights.
+    bits: u32,
 }
 
 impl BaseConverter {
@@ -133,6 +134,7 @@ impl BaseConverter {
             inverses: from.moduli.iter().zip(&cofactors).map(|(q, c)| q.shoup(crt_inverse(q, c))).collect(),
             reciprocals: from.moduli.iter().map(Modulus::reciprocal).collect(),
             weights: weights.collect(),
+            bits: from.moduli.iter().chain(to).map(Modulus::bits).max().unwrap_or(0),
         }
     }
 
@@ -143,18 +145,24 @@ impl BaseConverter {
     /// If the lengths do not fit together.
     pub fn convert(&self, kernels: Kernels, input: &[u64], out: &mut [u64]) {
         let degree = rows(out.len(), self.to.len());
-        assert_eq!(input.len(), degree * self.from.len());
-        let mut scaled = vec![0; input.len() + degree];
+        self.convert_rows(kernels, input, out.chunks_exact_mut(degree));
+    }
+
+    /// As [`BaseConverter::convert`], with the rows of the targets wherever they are.
+    pub(crate) fn convert_rows<'a>(&self, kernels: Kernels, input: &[u64], out: impl Iterator<Item = &'a mut [u64]>) {
+        let degree = rows(input.len(), self.from.len());
+        let mut scaled = Vec::with_capacity(input.len() + degree);
+        scaled.extend_from_slice(input);
+        scaled.resize(input.len() + degree, 0);
         let (terms, overflow) = scaled.split_at_mut(input.len());
-        terms.copy_from_slice(input);
         for ((term, q), &w) in terms.chunks_exact_mut(degree).zip(&self.from).zip(&self.inverses) {
             kernels.mul_scalar(q, term, w);
         }
         let slices: Vec<&[u64]> = terms.chunks_exact(degree).collect();
         kernels.round_quotients(overflow, &slices, &self.reciprocals);
         let slices: Vec<&[u64]> = scaled.chunks_exact(degree).collect();
-        for ((row, p), weights) in out.chunks_exact_mut(degree).zip(&self.to).zip(&self.weights) {
-            kernels.combine(p, row, &slices, weights);
+        for ((row, p), weights) in out.zip(&self.to).zip(&self.weights) {
+            kernels.combine(p, row, &slices, weights, self.bits);
         }
         zeroize::Zeroize::zeroize(&mut scaled);
     }
@@ -298,6 +306,7 @@ pub fn bits_of_product(values: impl IntoIterator<Item = u64>) -> u64 {
 mod tests {
     use super::*;
     use crate::modulus::tests::residue;
+    use alloc::vec;
     use num_bigint::BigInt;
     use proptest::prelude::*;
 

@@ -17,7 +17,7 @@ use crate::prime::ntt_primes_vartime;
 /// Runs the whole suite.
 pub fn check<B: Backend>(backend: B) {
     for modulus in moduli() {
-        for n in [8, 64, 512] {
+        for n in [8, 64, 128, 256, 512] {
             pointwise(backend, &modulus, n);
             sums(backend, &modulus, n);
             quotients(backend, &modulus, n);
@@ -28,7 +28,7 @@ pub fn check<B: Backend>(backend: B) {
 
 /// NTT primes for degrees up to 512, largest of each size class.
 fn moduli() -> Vec<Modulus> {
-    [17, 30, 31, 46, 50, 51, 59, 60]
+    [17, 30, 31, 46, 48, 50, 51, 59, 60]
         .into_iter()
         .flat_map(|bits| ntt_primes_vartime(bits, 512, 1, &[]).unwrap())
         .map(|q| Modulus::new(q).unwrap())
@@ -70,7 +70,6 @@ fn pointwise<B: Backend>(backend: B, q: &Modulus, n: usize) {
 fn sums<B: Backend>(backend: B, q: &Modulus, n: usize) {
     let worst = vec![q.value() - 1; n];
     let mixed = residues(q, n, 4);
-    let any_word = vec![(1 << Modulus::MAX_BITS) - 1; n];
     for count in [0, 1, 2, super::MAX_TERMS] {
         let mut out = vec![1; n];
         let terms: Vec<(&[u64], &[u64])> =
@@ -79,15 +78,26 @@ fn sums<B: Backend>(backend: B, q: &Modulus, n: usize) {
         let one = |i: usize| terms.iter().fold(0, |sum, (a, b)| q.add(sum, q.mul(a[i], b[i])));
         assert_eq!(out, (0..n).map(one).collect::<Vec<_>>(), "dot of {count}");
 
-        let terms: Vec<&[u64]> = (0..count).map(|i| if i == 0 { &mixed[..] } else { &any_word }).collect();
-        let weights: Vec<u64> = (0..count as u64).map(|i| (1 << Modulus::MAX_BITS) - 1 - i).collect();
-        backend.combine(q, &mut out, &terms, &weights);
-        let one = |i: usize| {
-            let products = terms.iter().zip(&weights).map(|(a, &w)| q.mul(q.reduce(a[i]), q.reduce(w)));
-            products.fold(0, |sum, x| q.add(sum, x))
-        };
-        assert_eq!(out, (0..n).map(one).collect::<Vec<_>>(), "combine of {count}");
+        for bits in [50, 52, Modulus::MAX_BITS] {
+            combinations(backend, q, &mixed, count, bits);
+        }
     }
+}
+
+/// Weights and operands at the top of their range, beside residues.
+fn combinations<B: Backend>(backend: B, q: &Modulus, mixed: &[u64], count: usize, bits: u32) {
+    let largest = (1u64 << bits) - 1;
+    let any_word = vec![largest; mixed.len()];
+    let narrow: Vec<u64> = mixed.iter().map(|x| x & largest).collect();
+    let terms: Vec<&[u64]> = (0..count).map(|i| if i == 0 { &narrow[..] } else { &any_word }).collect();
+    let weights: Vec<u64> = (0..count as u64).map(|i| largest - i).collect();
+    let mut out = vec![1; mixed.len()];
+    backend.combine(q, &mut out, &terms, &weights, bits);
+    let one = |i: usize| {
+        let products = terms.iter().zip(&weights).map(|(a, &w)| q.mul(q.reduce(a[i]), q.reduce(w)));
+        products.fold(0, |sum, x| q.add(sum, x))
+    };
+    assert_eq!(out, (0..mixed.len()).map(one).collect::<Vec<_>>(), "combine of {count} at {bits} bits");
 }
 
 /// Each term `a_i/q_i` beside its neighbours one half apart, against exact integers.
@@ -113,16 +123,3 @@ fn transforms<B: Backend>(backend: B, q: &Modulus, n: usize) {
         assert_eq!(evaluations, xs, "inverse transform, n = {n}");
     }
 }
-
-/// A test that runs [`check`] on one backend.
-#[cfg(test)]
-macro_rules! conformance {
-    ($name:ident, $backend:expr) => {
-        #[test]
-        fn $name() {
-            $crate::backend::suite::check($backend);
-        }
-    };
-}
-#[cfg(test)]
-pub(crate) use conformance;

@@ -15,6 +15,18 @@ impl Reciprocal {
         Self { value: ((1u128 << (63 + bits)) / q as u128) as u64, shift: bits - 1 }
     }
 
+    /// The fraction's 64 bits.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn value(&self) -> u64 {
+        self.value
+    }
+
+    /// How far a product with a residue is shifted to the right.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn shift(&self) -> u32 {
+        self.shift
+    }
+
     /// `x/q` in units of `2^-64`, at most 3 units too small, for `x` in `[0, q)`; the result is below `2^64`.
     ///
     /// Truncating the reciprocal loses `x/2^(b-1) < 2` units, the shift less than one.

@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -226,7 +225,6 @@ pub(crate) struct Switcher {
 #[derive(Clone, Debug)]
 struct Digit {
     own: Range<usize>,
-    others: Box<[usize]>,
     converter: BaseConverter,
 }
 
@@ -236,10 +234,9 @@ impl Switcher {
         let key_ring = params.key_ring().select(key_limbs(params, level));
         let moduli = key_ring.moduli();
         let digits = digit_ranges(level, params.special_primes().len()).map(|own| {
-            let others: Box<[usize]> = (0..moduli.len()).filter(|i| !own.contains(i)).collect();
-            let targets: Vec<_> = others.iter().map(|&i| moduli[i]).collect();
-            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), &targets);
-            Digit { own, others, converter }
+            let others: Vec<_> = (0..moduli.len()).filter(|i| !own.contains(i)).map(|i| moduli[i]).collect();
+            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), &others);
+            Digit { own, converter }
         });
         Self { level, down: ScaleDown::new(&key_ring, level), digits: digits.collect(), ring, key_ring }
     }
@@ -256,16 +253,17 @@ impl Switcher {
         let degree = self.ring.degree();
         let coefficients = self.ring.inverse(part.clone());
         let extend = |digit: &Digit| {
+            let Digit { own, converter } = digit;
             let mut out: Poly<Eval> = self.key_ring.zero();
-            let mut others = vec![0; digit.others.len() * degree];
-            let own = &coefficients.residues()[digit.own.start * degree..digit.own.end * degree];
-            digit.converter.convert(self.ring.kernels(), own, &mut others);
-            for (row, &i) in others.chunks_exact(degree).zip(&digit.others) {
-                out.limb_mut(i).copy_from_slice(row);
-                self.key_ring.forward_limb(&mut out, i);
-            }
-            for i in digit.own.clone() {
-                out.limb_mut(i).copy_from_slice(part.limb(i));
+            let input = &coefficients.residues()[own.start * degree..own.end * degree];
+            let others = out.limbs_mut().enumerate().filter(|(i, _)| !own.contains(i)).map(|(_, limb)| limb);
+            converter.convert_rows(self.ring.kernels(), input, others);
+            for i in 0..out.limb_count() {
+                if own.contains(&i) {
+                    out.limb_mut(i).copy_from_slice(part.limb(i));
+                } else {
+                    self.key_ring.forward_limb(&mut out, i);
+                }
             }
             out
         };

@@ -1,6 +1,7 @@
 //! What client and server agree on before the first query.
 
 use sha2::{Digest, Sha256};
+use tacit_core::backend::Kernels;
 use tacit_core::bfv::Bfv;
 use tacit_core::params::{Params, Security};
 use tacit_core::rlwe::KeyRequest;
@@ -92,10 +93,18 @@ impl Deployment {
     /// # Errors
     /// [`PlanError`] if the plan is not for such a network, or no secure parameters hold it.
     pub fn new(network: &Network, kind: PlanKind) -> Result<Self, PlanError> {
+        Self::with_kernels(network, kind, Kernels::detect())
+    }
+
+    /// As [`Deployment::new`], on a backend of choice. The two sides may differ in it: all give the same bytes.
+    ///
+    /// # Errors
+    /// See [`Deployment::new`].
+    pub fn with_kernels(network: &Network, kind: PlanKind, kernels: Kernels) -> Result<Self, PlanError> {
         let (plan, layout) = match kind {
             PlanKind::Paper => paper::plan(network)?,
         };
-        let (params, lowered) = lower(&plan, network.logit_bound()?, Security::Classical128)?;
+        let (params, lowered) = lower(&plan, network.logit_bound()?, Security::Classical128, kernels)?;
         let mut hash = Sha256::new();
         hash.update(b"tacit lola deployment 1");
         hash.update(network.fingerprint().as_bytes());

@@ -4,6 +4,7 @@
 //! noise, because every later operation is cheaper with fewer primes. Parameters are found by following the noise rules
 //! through the plan: nothing is encrypted to find them.
 
+use tacit_core::backend::Kernels;
 use tacit_core::bfv::{Bfv, NoiseRules, Plaintext};
 use tacit_core::params::{Params, Security};
 use tacit_core::prime::next_ntt_prime_vartime;
@@ -15,8 +16,9 @@ use crate::plan::{Op, Plan, Register};
 /// Bits that a switch may add to the noise, relative to the modulus.
 const FREE_SWITCH_BITS: f64 = 0.2;
 
-/// Size of the largest ciphertext primes, one bit below the special primes'.
-const MAX_PRIME_BITS: u32 = 59;
+/// Size of the largest ciphertext primes, one bit below the special primes': the kernels with 52-bit words take primes
+/// below `2^50`, and are worth more than fewer, longer primes.
+const MAX_PRIME_BITS: u32 = 49;
 
 /// Degrees to try; a message is one row, half a plaintext.
 const MAX_DEGREE: usize = 32768;
@@ -80,12 +82,17 @@ fn rules(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64]) -> V
 ///
 /// # Errors
 /// [`PlanError::LogitsTooWide`] or [`PlanError::TooDeep`] if there are none.
-pub fn lower(plan: &Plan, logit_bound: u128, security: Security) -> Result<(Params, Lowered), PlanError> {
+pub fn lower(
+    plan: &Plan,
+    logit_bound: u128,
+    security: Security,
+    kernels: Kernels,
+) -> Result<(Params, Lowered), PlanError> {
     let mut degree = 2 * plan.slots();
     loop {
         let plain = plain_moduli(logit_bound, degree)?;
         let norms = plain_norms(plan, degree, &plain)?;
-        if let Some(found) = lower_at(plan, degree, &plain, &norms, security)? {
+        if let Some(found) = lower_at(plan, degree, &plain, &norms, security, kernels)? {
             return Ok(found);
         }
         if degree >= MAX_DEGREE {
@@ -157,6 +164,7 @@ fn lower_at(
     plain: &[u64],
     norms: &[f64],
     security: Security,
+    kernels: Kernels,
 ) -> Result<Option<(Params, Lowered)>, PlanError> {
     let limit = security.limit(degree).unwrap_or(0);
     let smallest = plain.iter().map(|t| u64::BITS - t.leading_zeros()).max().unwrap_or(0) + 1;
@@ -174,6 +182,7 @@ fn lower_at(
                 .special_bits(&special)
                 .plain_moduli(plain)
                 .security(security)
+                .kernels(kernels)
                 .build();
             // Real primes are a little below their nominal size: the next size up is tried if that was too little.
             let Ok(params) = params else { continue };
