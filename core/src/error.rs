@@ -186,6 +186,8 @@ pub enum WireError {
         name: &'static str,
         /// The value found.
         found: u64,
+        /// The smallest allowed value.
+        min: u64,
         /// The largest allowed value.
         max: u64,
     },
@@ -249,7 +251,9 @@ impl fmt::Display for WireError {
                 None => write!(f, "unknown type tag {found}, but a {expected} is needed"),
             },
             Self::Parameters => f.write_str("made under other parameters"),
-            Self::Field { name, found, max } => write!(f, "field {name} is {found}, at most {max} is allowed"),
+            Self::Field { name, found, min, max } => {
+                write!(f, "field {name} is {found}, {min} to {max} are allowed")
+            }
             Self::NotCanonical => f.write_str("corrupt: a residue is not smaller than its modulus"),
         }
     }
@@ -322,8 +326,13 @@ pub enum EvalError {
         /// Operands of the second kind.
         right: usize,
     },
-    /// Made under other parameters.
-    Parameters,
+    /// No Galois element: even, 1, or not below `2n`.
+    BadGaloisElement {
+        /// The element.
+        element: usize,
+        /// The ring degree `n`.
+        degree: usize,
+    },
 }
 
 impl fmt::Display for EvalError {
@@ -349,7 +358,9 @@ impl fmt::Display for EvalError {
                 write!(f, "value {index} does not fit the plaintext range of {bits} bits, sign included")
             }
             Self::OperandCount { left, right } => write!(f, "{left} operands against {right}"),
-            Self::Parameters => f.write_str("operand made under other parameters"),
+            Self::BadGaloisElement { element, degree } => {
+                write!(f, "{element} is no Galois element; it must be odd, above 1 and below {}", 2 * degree)
+            }
         }
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         if tag != kind as u8 {
             return Err(WireError::Kind { expected: kind, found: tag });
         }
-        check_field("reserved", u64::from(zero), 0)?;
+        check_field("reserved", u64::from(zero), 0, 0)?;
         if self.array()? == *params.fingerprint() { Ok(()) } else { Err(WireError::Parameters) }
     }
 
@@ -160,14 +160,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn check_field(name: &'static str, found: u64, max: u64) -> Result<(), WireError> {
-    if found <= max { Ok(()) } else { Err(WireError::Field { name, found, max }) }
+fn check_field(name: &'static str, found: u64, min: u64, max: u64) -> Result<(), WireError> {
+    if (min..=max).contains(&found) { Ok(()) } else { Err(WireError::Field { name, found, min, max }) }
 }
 
 fn check_level(params: &Params, level: u8) -> Result<usize, WireError> {
-    // Level 0 wraps around to a value above every maximum.
-    let max = params.max_level() as u64;
-    check_field("level, less one", u64::from(level).wrapping_sub(1), max - 1)?;
+    check_field("level", u64::from(level), 1, params.max_level() as u64)?;
     Ok(usize::from(level))
 }
 
@@ -280,15 +278,14 @@ impl Wire for EvaluationKeys {
 /// Galois elements, odd, below `2n`, not 1, in ascending order, with their levels.
 fn read_galois_table(params: &Params, bytes: &mut Reader<'_>) -> Result<Vec<(usize, usize)>, WireError> {
     let count = u32::from_le_bytes(bytes.array()?);
-    check_field("Galois key count", u64::from(count), params.degree() as u64)?;
+    check_field("Galois key count", u64::from(count), 0, params.degree() as u64)?;
     let mut table: Vec<(usize, usize)> = Vec::new();
     for _ in 0..count {
         let element = u32::from_le_bytes(bytes.array()?);
         let previous = table.last().map_or(1, |&(element, _)| element);
-        let max = 2 * params.degree() - 1;
-        if element & 1 == 0 || element as usize <= previous || element as usize > max {
-            return Err(WireError::Field { name: "Galois element", found: u64::from(element), max: max as u64 });
-        }
+        let (min, max) = (previous as u64 + 2, 2 * params.degree() as u64 - 1);
+        // An even element is as far out of range as one that is too small.
+        check_field("Galois element", u64::from(element) * u64::from(element & 1), min, max)?;
         let [level] = bytes.array()?;
         table.push((element as usize, check_level(params, level)?));
     }
@@ -315,10 +312,10 @@ impl Wire for Ciphertext {
     fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
         let [level, size] = bytes.array()?;
         let level = check_level(params, level)?;
-        check_field("size, less two", u64::from(size).wrapping_sub(2), 1)?;
+        check_field("size", u64::from(size), 2, 3)?;
         let steps = u32::from_le_bytes(bytes.array()?);
-        let largest = NoiseBound::new(libm::exp2(params.log2_q(level)));
-        check_field("noise bound", u64::from(steps), u64::from(largest.steps()))?;
+        let largest = NoiseBound::from_log2(params.log2_q(level));
+        check_field("noise bound", u64::from(steps), 0, u64::from(largest.steps()))?;
         let ring = level_ring(params, level);
         let mut stream = || (0..size).map(|_| bytes.poly(&ring)).collect::<Result<Box<[_]>, _>>();
         let streams = params.plain_moduli().iter().map(|_| stream()).collect::<Result<_, _>>()?;

@@ -80,7 +80,8 @@ impl Bfv {
         self.checked(a.level, self.rules(a.level).add_plain(a.noise), streams.collect())
     }
 
-    /// Slot-wise product with a plaintext. The noise grows by the plaintext's norm.
+    /// Slot-wise product with a plaintext. The noise grows by the plaintext's norm, if earlier plaintext factors were not
+    /// like this one ([`crate::rlwe::noise`]).
     ///
     /// # Errors
     /// [`EvalError::LevelMismatch`], [`EvalError::NoiseExhausted`].
@@ -198,7 +199,7 @@ impl Bfv {
             return Err(EvalError::NoSuchLevel { asked: a.level - 1, max: a.level });
         };
         let streams = a.streams.iter().map(|parts| parts.iter().map(|part| drop.apply(part)).collect());
-        self.checked(a.level - 1, level.rules.drop_prime(a.noise), streams.collect())
+        self.checked(a.level - 1, level.rules.drop_prime(a.noise, a.size()), streams.collect())
     }
 
     fn checked(

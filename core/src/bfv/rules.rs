@@ -57,7 +57,7 @@ impl NoiseRules {
     /// A fresh encryption under the secret key.
     #[must_use]
     pub fn fresh_secret(&self) -> NoiseBound {
-        noise::fresh_secret()
+        noise::fresh_secret(self.degree)
     }
 
     /// A fresh encryption under a public key.
@@ -73,10 +73,10 @@ impl NoiseRules {
         bounds.reduce(NoiseBound::plus).unwrap_or(NoiseBound::new(1.0))
     }
 
-    /// A sum with a plaintext, whose own rounding is at most 1/2.
+    /// A sum with a plaintext: its rounding.
     #[must_use]
     pub fn add_plain(&self, a: NoiseBound) -> NoiseBound {
-        a.plus(NoiseBound::new(1.0))
+        a.plus(noise::message_rounding(self.degree))
     }
 
     /// A product with a plaintext of this norm ([`super::PlainMultiplicand::norm`]).
@@ -103,9 +103,9 @@ impl NoiseRules {
         libm::log2(self.last_prime as f64)
     }
 
-    /// A switch to the next lower level.
+    /// A switch of a ciphertext of `size` polynomials to the next lower level.
     #[must_use]
-    pub fn drop_prime(&self, a: NoiseBound) -> NoiseBound {
-        a.times(1.0 / self.last_prime as f64).plus(noise::rounding(self.degree))
+    pub fn drop_prime(&self, a: NoiseBound, size: usize) -> NoiseBound {
+        a.times(1.0 / self.last_prime as f64).plus(noise::rounding(self.degree, size))
     }
 }

@@ -223,6 +223,12 @@ fn misuse_has_its_error() {
     too_high.need_relin(6);
     let error = EvaluationKeys::generate(&f.secret, &too_high, &mut f.rng).unwrap_err();
     assert_eq!(error, EvalError::NoSuchLevel { asked: 6, max: 5 });
+    for element in [0, 1, 2, 2 * N, 2 * N + 1] {
+        let mut request = KeyRequest::default();
+        request.need_galois(element, 1);
+        let error = EvaluationKeys::generate(&f.secret, &request, &mut f.rng).unwrap_err();
+        assert_eq!(error, EvalError::BadGaloisElement { element, degree: N });
+    }
     assert!(f.bfv.multiplicand(&plaintext, 0).is_err() && f.bfv.addend(&plaintext, 6).is_err());
     assert_eq!(f.bfv.encode(&[0; N + 1]).err(), Some(EvalError::TooManyValues { given: N + 1, slots: N }));
     let half = f.modulus() / 2;

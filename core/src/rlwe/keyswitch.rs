@@ -138,7 +138,7 @@ impl EvaluationKeys {
     /// Makes the requested keys. Cost: per key, one transform and one uniform polynomial per digit and limb.
     ///
     /// # Errors
-    /// [`EvalError::NoSuchLevel`] if a level is 0 or above the parameters' highest.
+    /// [`EvalError::NoSuchLevel`] if a level is 0 or above the parameters' highest, [`EvalError::BadGaloisElement`].
     pub fn generate(secret: &SecretKey, request: &KeyRequest, rng: &mut impl CryptoRng) -> Result<Self, EvalError> {
         let params = secret.params();
         let max = params.max_level();
@@ -147,6 +147,11 @@ impl EvaluationKeys {
             return Err(EvalError::NoSuchLevel { asked, max });
         }
         let (ring, values) = (params.key_ring(), secret.values());
+        let degree = ring.degree();
+        let mut elements = request.galois.keys();
+        if let Some(&element) = elements.find(|&&element| element & 1 == 0 || element <= 1 || element >= 2 * degree) {
+            return Err(EvalError::BadGaloisElement { element, degree });
+        }
         let seed = Seed::generate(rng);
         let relin = request.relin.map(|level| {
             let mut square = Zeroizing::new(values.clone());
@@ -154,7 +159,7 @@ impl EvaluationKeys {
             KeySwitchKey::generate(secret, &square, 0, level, &seed, rng)
         });
         let galois = request.galois.iter().map(|(&element, &level)| {
-            let permutation = galois_permutation(ring.degree(), element);
+            let permutation = galois_permutation(degree, element);
             let source = Zeroizing::new(ring.automorphism(values, &permutation));
             let key = KeySwitchKey::generate(secret, &source, element, level, &seed, rng);
             (element, GaloisKey { key, permutation })

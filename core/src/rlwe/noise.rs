@@ -5,6 +5,10 @@
 //! (`P(|N(0,1)| > 14) < 2^-146`, which leaves room for `2^17` coefficients); sums are bounded by the triangle
 //! inequality, because operands may depend on each other: rotate-and-add sums concentrate the noise in few
 //! coefficients, where it grows like the number of terms and not like its root.
+//!
+//! One assumption is left to the caller: successive plaintext factors are not alike. The noise of `x·p·p` grows by
+//! `‖p·p‖₂`, which exceeds `‖p‖₂²` if the values of `p` at the roots of unity differ much; factors that agree are multiplied
+//! with each other first. Weights, masks and products with ciphertexts in between have no such structure.
 
 use crate::sample::{NOISE_VARIANCE, TERNARY_VARIANCE};
 
@@ -25,7 +29,13 @@ impl NoiseBound {
     /// The bound with this value; at least 1.
     #[must_use]
     pub fn new(value: f64) -> Self {
-        Self(libm::ceil(libm::log2(value.max(1.0)) * Self::STEPS) as u32)
+        Self::from_log2(libm::log2(value.max(1.0)))
+    }
+
+    /// The bound with this `log2`; at least 0, and at most what 32 bits of steps hold.
+    #[must_use]
+    pub fn from_log2(log2: f64) -> Self {
+        Self(libm::ceil(log2.max(0.0) * Self::STEPS) as u32)
     }
 
     /// From a number of steps of 1/1024 bit, as bytes carry it.
@@ -51,7 +61,7 @@ impl NoiseBound {
     pub fn plus(self, other: Self) -> Self {
         let (high, low) = if self > other { (self, other) } else { (other, self) };
         let ratio = libm::exp2(low.log2() - high.log2());
-        Self(high.0 + Self::new(1.0 + ratio).0)
+        Self(high.0.saturating_add(Self::new(1.0 + ratio).0))
     }
 
     /// The bound of a multiple.
@@ -71,23 +81,30 @@ fn rounding_deviation(degree: usize, highest_power: i32) -> f64 {
     libm::sqrt(variance / 12.0)
 }
 
-/// A fresh encryption under the secret key; 1/2 for the rounding of the message.
+/// The rounding of a message scaled by `Q/t`. It depends on the message alone and may line up with a plaintext factor `p`:
+/// their product is at most `‖p‖₁/2 ≤ √n/2·‖p‖₂`, so that it counts like a random polynomial with the bound `√n/2`.
 #[must_use]
-pub fn fresh_secret() -> NoiseBound {
-    NoiseBound::new(TAIL * libm::sqrt(NOISE_VARIANCE) + 0.5)
+pub fn message_rounding(degree: usize) -> NoiseBound {
+    NoiseBound::new(libm::sqrt(degree as f64) / 2.0)
+}
+
+/// A fresh encryption under the secret key.
+#[must_use]
+pub fn fresh_secret(degree: usize) -> NoiseBound {
+    NoiseBound::new(TAIL * libm::sqrt(NOISE_VARIANCE)).plus(message_rounding(degree))
 }
 
 /// A fresh encryption under a public key: the noise is `e·u + e_0 + e_1·s`.
 #[must_use]
 pub fn fresh_public(degree: usize) -> NoiseBound {
     let variance = NOISE_VARIANCE * (1.0 + 2.0 * degree as f64 * TERNARY_VARIANCE);
-    NoiseBound::new(TAIL * libm::sqrt(variance) + 0.5)
+    NoiseBound::new(TAIL * libm::sqrt(variance)).plus(message_rounding(degree))
 }
 
-/// What division by primes adds by rounding.
+/// What division by a prime adds by rounding each of `size` polynomials.
 #[must_use]
-pub fn rounding(degree: usize) -> NoiseBound {
-    NoiseBound::new(TAIL * rounding_deviation(degree, 1))
+pub fn rounding(degree: usize, size: usize) -> NoiseBound {
+    NoiseBound::new(TAIL * rounding_deviation(degree, size as i32 - 1))
 }
 
 /// What key switching adds: `Σ_j d_j·e_j / P` for centred digits `d_j` modulo `D_j`, and the rounding.
@@ -104,9 +121,8 @@ pub fn key_switch(degree: usize, digit_bits: impl Iterator<Item = f64>, special_
 pub fn multiply(degree: usize, plain: u64, log2_q: f64, a: NoiseBound, b: NoiseBound) -> NoiseBound {
     let n = degree as f64;
     let growth = plain as f64 * libm::sqrt(n) * rounding_deviation(degree, 1) * SHARED_SECRET;
-    let cross = NoiseBound::new(libm::exp2(libm::log2(plain as f64 * n) + a.log2() + b.log2() - log2_q));
-    let rounding = NoiseBound::new(TAIL * rounding_deviation(degree, 2));
-    a.plus(b).times(growth).plus(cross).plus(rounding)
+    let cross = NoiseBound::from_log2(libm::log2(plain as f64 * n) + a.log2() + b.log2() - log2_q);
+    a.plus(b).times(growth).plus(cross).plus(rounding(degree, 3))
 }
 
 #[cfg(test)]
@@ -120,6 +136,7 @@ mod tests {
             assert!(bound >= libm::log2(value) && bound < libm::log2(value) + 0.001);
         }
         assert_eq!(NoiseBound::new(0.0).log2(), 0.0);
+        assert_eq!(NoiseBound::from_log2(f64::INFINITY).plus(NoiseBound::new(8.0)).steps(), u32::MAX);
         let (a, b) = (NoiseBound::new(1000.0), NoiseBound::new(24.0));
         assert!((10.0..10.01).contains(&a.plus(b).log2()));
         assert_eq!(a.plus(b), b.plus(a));

@@ -20,6 +20,9 @@ const FREE_SWITCH_BITS: f64 = 0.2;
 /// below `2^50`, and are worth more than fewer, longer primes.
 const MAX_PRIME_BITS: u32 = 49;
 
+/// Polynomials of a ciphertext: products are relinearised at once.
+const SIZE: usize = 2;
+
 /// Degrees to try; a message is one row, half a plaintext.
 const MAX_DEGREE: usize = 32768;
 
@@ -279,7 +282,7 @@ impl Lowering<'_> {
         let (mut level, mut noise) = (self.out.level(register), self.out.noise(register));
         while level > 1 {
             let rules = &self.rules[level - 1];
-            let after = rules.drop_prime(noise);
+            let after = rules.drop_prime(noise, SIZE);
             if !accept(rules, noise, after) || self.rules[level - 2].check(after).is_err() {
                 break;
             }
@@ -309,7 +312,7 @@ impl Lowering<'_> {
             Op::Square { input } => rules.key_switch(rules.multiply(of(input), of(input))),
             Op::SwitchTo { input, .. } => {
                 let from = self.out.level(*input);
-                (level..from).rev().fold(of(input), |noise, l| self.rules[l].drop_prime(noise))
+                (level..from).rev().fold(of(input), |noise, l| self.rules[l].drop_prime(noise, SIZE))
             }
         };
         let step = self.out.plan.ops.len();
