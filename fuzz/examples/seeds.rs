@@ -1,0 +1,42 @@
+//! Writes seed inputs for the targets that decode bytes: valid values of every kind, with and without their headers.
+//!
+//! Usage: `cargo run --example seeds -- DIRECTORY`, which gets one folder per target.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tacit_core::rlwe::{EvaluationKeys, KeyRequest, PublicKey, rotation_element};
+use tacit_core::wire::{HEADER_BYTES, Wire};
+use tacit_fuzz::{DEGREE, World, rng};
+
+fn main() -> io::Result<()> {
+    let directory = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
+    let world = World::new();
+    let (bfv, params) = (&world.bfv, world.params());
+    let fresh = world.encrypt(&[1, 2, 3], 2);
+    let seeded = bfv.encrypt(&world.secret, &bfv.encode(&[7]).expect("in range"), &mut rng(6)).expect("noise fits");
+    let product = bfv.square(&fresh).expect("noise fits");
+    let low = bfv.switch_to(&fresh, 1).expect("noise fits");
+    let mut request = KeyRequest::default();
+    request.need_galois(rotation_element(DEGREE, 1), 1);
+    let few = EvaluationKeys::generate(&world.secret, &request, &mut rng(7)).expect("valid request");
+    let public = PublicKey::generate(&world.secret, &mut rng(8));
+    let values = [
+        ("wire_ciphertext", "fresh", fresh.to_bytes(params)),
+        ("wire_ciphertext", "seeded", seeded.to_bytes(params)),
+        ("wire_ciphertext", "product", product.to_bytes(params)),
+        ("wire_ciphertext", "low", low.to_bytes(params)),
+        ("wire_keys", "all", world.keys.to_bytes(params)),
+        ("wire_keys", "few", few.to_bytes(params)),
+        ("wire_keys", "public", public.to_bytes(params)),
+        ("wire_keys", "secret", world.secret.to_bytes(params)),
+    ];
+    for (target, name, bytes) in values {
+        let folder = Path::new(&directory).join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), &*bytes)?;
+        fs::write(folder.join(format!("{name}-body")), &bytes[HEADER_BYTES..])?;
+    }
+    Ok(())
+}
