@@ -89,6 +89,12 @@ pub enum MessageKind {
 
 impl MessageKind {
     pub(crate) const ALL: [Self; 4] = [Self::Query, Self::Answer, Self::EvaluationKeys, Self::SecretKey];
+
+    /// The kind with this type tag.
+    #[must_use]
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == tag)
+    }
 }
 
 impl fmt::Display for MessageKind {
@@ -142,7 +148,7 @@ pub enum MessageError {
         found: Fingerprint,
     },
     /// Fewer or more bytes than the message has.
-    #[error("{} bytes where {expected} are needed: the file is {}", .found, if found < expected { "truncated" } else { "too long" })]
+    #[error("{} bytes where {expected} are needed: {}", .found, if found < expected { "truncated" } else { "too long" })]
     Length {
         /// Bytes needed.
         expected: usize,
@@ -186,7 +192,7 @@ impl fmt::Display for Named {
 }
 
 fn name(tag: &u8) -> String {
-    match MessageKind::ALL.into_iter().find(|kind| *kind as u8 == *tag) {
+    match MessageKind::from_tag(*tag) {
         Some(kind) => Named(kind).to_string(),
         None => format!("of unknown type {tag}"),
     }

@@ -13,6 +13,16 @@ const VERSION: u16 = 1;
 /// Length of the header.
 pub(crate) const HEADER_BYTES: usize = MAGIC.len() + 4 + 16;
 
+impl MessageKind {
+    /// What a message says it is, by its first bytes alone; `None` if it is no message.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let (magic, rest) = bytes.split_first_chunk()?;
+        let &[_, _, tag] = rest.first_chunk()?;
+        if *magic == MAGIC { Self::from_tag(tag) } else { None }
+    }
+}
+
 /// A message of `parts`. The buffer is allocated once and wiped on drop.
 pub(crate) fn write<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params, parts: &[T]) -> Zeroizing<Vec<u8>> {
     let parts: Vec<_> = parts.iter().map(|part| part.to_bytes(params)).collect();

@@ -92,7 +92,8 @@ impl Op {
         let mut cost = Cost::default();
         match self {
             Self::LinearCombination { terms, weights } => {
-                cost.scalar_products = weights.iter().filter(|weight| weight.unsigned_abs() != 1).count();
+                let plain_sum = weights.iter().all(|&weight| weight == 1);
+                cost.scalar_products = if plain_sum { 0 } else { terms.len() };
                 cost.additions = terms.len().saturating_sub(1);
             }
             Self::AddPlain { .. } => cost.plain_additions = 1,
@@ -114,7 +115,7 @@ pub struct Cost {
     pub squares: usize,
     /// Products with a plaintext in slots.
     pub plain_products: usize,
-    /// Products with a scalar other than 1 and -1.
+    /// Products with a scalar, zero or not, in sums with weights.
     pub scalar_products: usize,
     /// Sums of two ciphertexts.
     pub additions: usize,

@@ -139,6 +139,11 @@ fn kinds_are_not_interchangeable() {
             assert_eq!(read(kind, bytes), Err(expected));
         }
     }
+    for (kind, bytes) in all() {
+        assert_eq!(MessageKind::of(&bytes[..HEADER]), Some(kind));
+        assert_eq!(MessageKind::of(&bytes[..6]), None);
+    }
+    assert_eq!(MessageKind::of(b"TLOL\x01\x00\x09"), None);
     let refusal = read(MessageKind::EvaluationKeys, &FIXTURE.secret).unwrap_err().to_string();
     assert_eq!(refusal, "this is a secret key, but an evaluation-key file is needed");
 }

@@ -48,8 +48,9 @@ fn counts_are_the_papers() {
     assert_eq!(rows, expected);
     let rotations: Vec<_> = plan.stages().iter().map(|stage| plan.stage_cost(stage).rotations).collect();
     assert_eq!(rotations, [0, 4, 0, 7, 130, 12, 0, 130]);
-    let Cost { squares, plain_products, plain_additions, .. } = plan.cost();
+    let Cost { squares, plain_products, scalar_products, plain_additions, .. } = plan.cost();
     assert_eq!((squares, plain_products, plain_additions), (2, 13 + 13 + 10, 5 + 1 + 10));
+    assert_eq!(scalar_products, 5 * 25);
     assert_eq!(plan.cost().key_switches(), 285);
 }
 

@@ -1,0 +1,275 @@
+//! The command line.
+
+mod help;
+
+use core::num::NonZero;
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
+use tacit_core::backend::{Backend, Kernels};
+use tacit_model::Split;
+
+/// Private neural-network inference: a server labels a picture that it cannot see
+///
+/// The client encrypts a picture, the server evaluates its network on the ciphertexts, the client decrypts the answer.
+/// The server holds no secret key. Start with `tacit demo`.
+#[derive(Debug, Parser)]
+#[command(name = "tacit", version, arg_required_else_help = true, after_help = help::TOP, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// No progress and no remarks: results and errors only
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all: a picture, encrypted, labelled blindly, decrypted; needs no file
+    Demo(DemoArgs),
+    /// Measure accuracy and time on a data set, against the clear interpreter
+    Eval(EvalArgs),
+    /// Client: make a secret key, and evaluation keys for the server
+    Keygen(KeygenArgs),
+    /// Client: encrypt a picture to a query
+    Encrypt(EncryptArgs),
+    /// Server: evaluate the network on a query; takes no secret key
+    Evaluate(EvaluateArgs),
+    /// Client: decrypt an answer to a label and logits
+    Decrypt(DecryptArgs),
+    /// Print what the server computes, with its cost, levels and noise
+    Plan(PlanArgs),
+}
+
+/// The network and how to evaluate it.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetArgs {
+    /// A network that comes with this command; mnist: handwritten digits of 28×28 pixels
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = NetName::Mnist)]
+    pub(crate) net: NetName,
+    /// A model file, instead of --net
+    #[arg(long, value_name = "FILE", conflicts_with = "net")]
+    pub(crate) model: Option<PathBuf>,
+    /// The plan by which the server evaluates it; paper: Table 1 of the LoLa paper
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = PlanName::Paper)]
+    pub(crate) plan: PlanName,
+    /// The kernels to compute with; all give the same bytes [default: the fastest of this machine]
+    #[arg(long, value_name = "NAME", value_parser = backend)]
+    pub(crate) backend: Option<Kernels>,
+}
+
+/// A backend that this machine can run.
+fn backend(name: &str) -> Result<Kernels, String> {
+    let names = || Kernels::available().map(Kernels::name).collect::<Vec<_>>().join(", ");
+    let found = Kernels::available().find(|kernels| kernels.name() == name);
+    found.ok_or_else(|| format!("this machine can run: {}", names()))
+}
+
+/// The networks that come with this command: handwritten digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetName {
+    Mnist,
+}
+
+/// The plans: that of Table 1 of the LoLa paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanName {
+    Paper,
+}
+
+/// How much of the machine the server takes.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct ThreadArgs {
+    /// Threads of the server, 1 to 1024 [default: all that the machine runs at once]
+    #[arg(long, value_name = "T", value_parser = value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+impl ThreadArgs {
+    pub(crate) fn asked(self) -> Option<NonZero<u16>> {
+        self.threads.and_then(NonZero::new)
+    }
+}
+
+/// A sample digit or a picture file.
+#[derive(Args, Debug)]
+pub(crate) struct PictureArgs {
+    /// A sample digit that comes with this command
+    #[arg(long, value_name = "0..9", value_parser = value_parser!(u8).range(0..=9), group = "picture")]
+    pub(crate) digit: Option<u8>,
+    /// A PNG or JPEG picture of a digit, or `-` for the standard input
+    #[arg(long, value_name = "FILE", group = "picture")]
+    pub(crate) image: Option<PathBuf>,
+}
+
+/// Part of a data set: the images that networks are judged by, or those that they learn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitName {
+    #[default]
+    Test,
+    Train,
+}
+
+impl SplitName {
+    /// As the library calls it.
+    pub(crate) const fn part(self) -> Split {
+        match self {
+            Self::Test => Split::Test,
+            Self::Train => Split::Train,
+        }
+    }
+
+    /// As the command line calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Train => "train",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::DEMO)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// One JSON object instead of the show
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::EVAL)]
+pub(crate) struct EvalArgs {
+    /// Folder of the data set: IDX files, plain or gzip
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: PathBuf,
+    /// How to evaluate: encrypted and exact, or in the clear
+    #[arg(long, value_enum, default_value_t = Scheme::Bfv)]
+    pub(crate) scheme: Scheme,
+    /// How many images
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub(crate) count: NonZero<usize>,
+    /// Images to leave out at the beginning
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) skip: usize,
+    /// Part of the data set: to judge networks by, or to train them with
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) split: SplitName,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+// The values below have no doc comments: each would stretch `--help` by several lines. The arguments explain them.
+
+/// How to evaluate: encrypted by BFV, or in the clear by the exact integer interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scheme {
+    Bfv,
+    Clear,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::KEYGEN)]
+pub(crate) struct KeygenArgs {
+    /// Folder for `secret.key` and `evaluation.key`; made if its parent is there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace existing keys: what was made with them can no longer be decrypted
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::ENCRYPT)]
+#[command(group = ArgGroup::new("source").args(["digit", "image", "images"]).required(true))]
+pub(crate) struct EncryptArgs {
+    /// Folder with `secret.key`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
+    /// Folder of a data set (IDX files), for an image with --index
+    #[arg(long, value_name = "DIR", requires = "index")]
+    pub(crate) images: Option<PathBuf>,
+    /// Number of the image in the data set, from 0
+    #[arg(long, value_name = "I", requires = "images")]
+    pub(crate) index: Option<usize>,
+    /// Part of the data set: to judge networks by, or to train them with
+    #[arg(long, value_enum, default_value_t, requires = "images")]
+    pub(crate) split: SplitName,
+    /// The query, or `-` for the standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::EVALUATE)]
+pub(crate) struct EvaluateArgs {
+    /// The client's evaluation keys, or `-` for the standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval_keys: PathBuf,
+    /// The client's query, or `-` for the standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) query: PathBuf,
+    /// The answer, or `-` for the standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) threads: ThreadArgs,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::DECRYPT)]
+pub(crate) struct DecryptArgs {
+    /// Folder with `secret.key`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: PathBuf,
+    /// The server's answer, or `-` for the standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) answer: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::PLAN)]
+pub(crate) struct PlanArgs {
+    /// Every operation, instead of a table of stages
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) ops: bool,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) net: NetArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,88 @@
+//! Examples and exit codes, as `--help` shows them.
+
+pub(super) const TOP: &str = "\
+Examples:
+  tacit demo                                  label a sample digit blindly
+  tacit demo --image digit.jpg                the same with your own picture
+  tacit plan                                  what the server computes, and what it costs
+  tacit eval --images mnist --count 100       accuracy and time on a data set
+
+Through files, client and server apart:
+  tacit keygen --out keys
+  tacit encrypt --keys keys --digit 7 --out query
+  tacit evaluate --eval-keys keys/evaluation.key --query query --out answer
+  tacit decrypt --keys keys --answer answer
+
+Exit codes:
+  0 done   1 failure   2 command line not understood   3 encrypted and clear results differ
+  4 insecure or unsupported parameters or plan   6 noise budget exhausted   130 interrupted
+
+NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb are respected.";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  tacit demo                      a random sample digit
+  tacit demo --digit 7            this one
+  tacit demo --image digit.jpg    a photo of your own: one digit, dark ink on paper
+  tacit demo --json | jq .label
+
+Exit codes: 0 done, 1 failure, 3 the encrypted logits differ from the clear ones,
+4 no secure parameters, 6 noise budget exhausted.";
+
+pub(super) const EVAL: &str = "\
+The folder holds t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, for --split train the same with
+`train` for `t10k`, each with or without .gz.
+
+Examples:
+  tacit eval --images mnist --count 100                      encrypted
+  tacit eval --images mnist --count 10000 --scheme clear     the same network in the clear
+  tacit eval --images mnist --count 20 --threads 1 --json    one object for a script
+
+Times are medians per image.
+
+Exit codes: 0 done, 1 failure, 3 the encrypted logits differ from the clear ones,
+4 no secure parameters, 6 noise budget exhausted.";
+
+pub(super) const KEYGEN: &str = "\
+`secret.key` is readable by its owner alone and never leaves the client. `evaluation.key` goes to the server, once.
+
+Examples:
+  tacit keygen --out keys
+  tacit keygen --out keys --force       replace the keys
+
+Exit codes: 0 done, 1 failure, 4 no secure parameters.";
+
+pub(super) const ENCRYPT: &str = "\
+Examples:
+  tacit encrypt --keys keys --image digit.png --out query
+  tacit encrypt --keys keys --digit 7 --out query
+  tacit encrypt --keys keys --images mnist --index 42 --out query
+  tacit encrypt --keys keys --digit 7 --out - | ssh server tacit evaluate --query - …
+
+Exit codes: 0 done, 1 failure, 4 no secure parameters.";
+
+pub(super) const EVALUATE: &str = "\
+There is no way to give this command a secret key: one that is passed as evaluation keys is refused.
+
+Examples:
+  tacit evaluate --eval-keys evaluation.key --query query --out answer
+  tacit evaluate --eval-keys evaluation.key --query - --out - --threads 4 < query > answer
+
+Exit codes: 0 done, 1 failure, 4 no secure parameters, 6 noise budget exhausted.";
+
+pub(super) const DECRYPT: &str = "\
+Examples:
+  tacit decrypt --keys keys --answer answer
+  tacit decrypt --keys keys --answer answer --json
+
+Exit codes: 0 done, 1 failure, 4 no secure parameters, 6 noise budget exhausted.";
+
+pub(super) const PLAN: &str = "\
+Key switches are what costs time; noise is what limits depth. Noise bounds are proved, for any input.
+
+Examples:
+  tacit plan
+  tacit plan --ops | less
+  tacit plan --model my.safetensors --json | jq .log2_qp
+
+Exit codes: 0 done, 1 failure, 4 no secure parameters.";

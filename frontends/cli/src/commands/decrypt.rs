@@ -1,0 +1,42 @@
+//! `tacit decrypt`: an answer becomes a label.
+
+use serde::Serialize;
+use tacit_model::argmax;
+
+use super::client;
+use crate::args::DecryptArgs;
+use crate::console::{Console, STRONG};
+use crate::error::CliError;
+use crate::files;
+use crate::report::bars;
+use crate::subject::Subject;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    net: &'a str,
+    label: &'a str,
+    class: Option<usize>,
+    labels: &'a [String],
+    logits: &'a [i128],
+}
+
+pub(crate) fn run(args: &DecryptArgs, console: &Console) -> Result<(), CliError> {
+    let subject = Subject::load(&args.net)?;
+    let deployment = {
+        let _sign = console.spinner("planning");
+        subject.deploy()?
+    };
+    let client = client(deployment.spec(), &args.keys)?;
+    let answer = files::read(&args.answer, files::MAX_MESSAGE)?;
+    let logits = client.decrypt(&answer).map_err(CliError::message(&args.answer))?.release();
+    let (label, labels) = (subject.label(&logits), subject.network.labels());
+    if args.json {
+        return console.json(&Report { net: &subject.name, label, class: argmax(&logits), labels, logits: &logits });
+    }
+    if console.quiet() {
+        return console.line(label);
+    }
+    console.line(format_args!("label {}", console.paint(STRONG, label)))?;
+    bars::rows(console, labels, &logits).iter().try_for_each(|row| console.line(row))
+}

@@ -1,0 +1,41 @@
+//! `tacit encrypt`: a picture becomes a query.
+
+use super::{client, dataset, picture, sample, spare_secret_key};
+use crate::args::EncryptArgs;
+use crate::console::Console;
+use crate::error::CliError;
+use crate::files::{Access, Output};
+use crate::random;
+use crate::report::units;
+use crate::subject::Subject;
+
+pub(crate) fn run(args: &EncryptArgs, console: &Console) -> Result<(), CliError> {
+    let output = Output::new(&args.out, Access::Public, true)?;
+    let subject = Subject::load(&args.net)?;
+    let input = subject.network.quantise(&pixels(args, &subject)?)?;
+    let deployment = {
+        let _sign = console.spinner("planning");
+        subject.deploy()?
+    };
+    spare_secret_key(&output)?;
+    let client = client(deployment.spec(), &args.keys)?;
+    let query = client.encrypt(&input, &mut random::generator()?).map_err(CliError::run("encryption"))?;
+    output.write(&query)?;
+    console.remark(format_args!("query of {} for network `{}`", units::bytes(query.len()), subject.name));
+    Ok(())
+}
+
+fn pixels(args: &EncryptArgs, subject: &Subject) -> Result<Vec<u8>, CliError> {
+    let source = &args.picture;
+    if let Some(file) = &source.image {
+        return picture(file);
+    }
+    if let (Some(folder), Some(index)) = (&args.images, args.index) {
+        let dataset = dataset(folder, args.split)?;
+        dataset.check_fits(&subject.network)?;
+        let (split, available) = (args.split.name(), dataset.len());
+        let missing = || CliError::NoImage { folder: folder.clone(), split, index, available };
+        return Ok(dataset.images().get(index).ok_or_else(missing)?.to_vec());
+    }
+    sample(source.digit.unwrap_or_default())
+}

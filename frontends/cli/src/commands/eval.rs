@@ -1,0 +1,192 @@
+//! `tacit eval`: accuracy and time on a data set, value by value against the clear interpreter.
+
+mod report;
+
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+
+use rand::rngs::ChaCha20Rng;
+use tacit_lola::{Client, ClientKeys, Executor, Server};
+use tacit_model::{Dataset, Evaluation, ModelError, argmax};
+
+use super::{dataset, timed};
+use crate::args::{EvalArgs, Scheme};
+use crate::console::Console;
+use crate::error::{CliError, Mismatch};
+use crate::random;
+use crate::report::facts::Facts;
+use crate::subject::Subject;
+use crate::threads::Threads;
+use report::{Once, Report};
+
+/// What was counted and measured over the images.
+#[derive(Debug, Default)]
+struct Tally {
+    correct: usize,
+    clear_correct: usize,
+    disagreements: usize,
+    logit_mismatches: usize,
+    /// Images whose true logits the plaintexts have no room for.
+    beyond_bound: usize,
+    clear: Vec<Duration>,
+    encrypt: Vec<Duration>,
+    server: Vec<Duration>,
+    decrypt: Vec<Duration>,
+}
+
+pub(crate) fn run(args: &EvalArgs, console: &Console) -> Result<(), CliError> {
+    let threads = Threads::new(args.threads.asked());
+    let subject = Subject::load(&args.net)?;
+    let dataset = dataset(&args.images, args.split)?;
+    dataset.check_fits(&subject.network)?;
+    let images = images(&dataset, args)?;
+    let (tally, once, facts) = match args.scheme {
+        Scheme::Clear => (clear(&subject, &images, threads, console)?, Once::default(), Facts::default()),
+        Scheme::Bfv => encrypted(&subject, &images, threads, console)?,
+    };
+    let mismatch = Mismatch {
+        images: images.len(),
+        logits: tally.logit_mismatches,
+        labels: tally.disagreements,
+        beyond: tally.beyond_bound,
+        bound: subject.bound()?,
+    };
+    let report = Report::new(args, &subject, tally, once, facts, threads);
+    if args.json {
+        console.json(&report)?;
+    } else {
+        report.print(console)?;
+    }
+    if mismatch.logits > 0 { Err(CliError::Mismatch(mismatch)) } else { Ok(()) }
+}
+
+type Image<'a> = (&'a [u8], usize);
+
+fn images<'a>(dataset: &'a Dataset, args: &EvalArgs) -> Result<Vec<Image<'a>>, CliError> {
+    let (skip, count, available) = (args.skip, args.count.get(), dataset.len());
+    if skip.checked_add(count).is_none_or(|end| end > available) {
+        let (folder, split) = (args.images.clone(), args.split.name());
+        return Err(CliError::Beyond { folder, split, count, skip, available });
+    }
+    let asked = dataset.iter().skip(skip).take(count);
+    Ok(asked.map(|(pixels, label)| (pixels, usize::from(label))).collect())
+}
+
+/// All images by the interpreter, as many at a time as there are threads.
+fn clear(subject: &Subject, images: &[Image<'_>], threads: Threads, console: &Console) -> Result<Tally, CliError> {
+    type Timed = (Result<Evaluation, ModelError>, Duration);
+    let bar = console.bar("evaluating", "images", images.len());
+    let results: Vec<Mutex<Option<Timed>>> = images.iter().map(|_| Mutex::new(None)).collect();
+    threads.for_each(images.len(), &|i| {
+        let result = timed(|| subject.network.classify(images[i].0));
+        *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        bar.step();
+    });
+    let (mut tally, bound) = (Tally::default(), subject.bound()?);
+    for (&(_, label), result) in images.iter().zip(results) {
+        let Some((evaluation, time)) = result.into_inner().unwrap_or_else(PoisonError::into_inner) else { continue };
+        tally.clear.push(time);
+        tally.count(label, bound, &evaluation?.logits, None);
+    }
+    Ok(tally)
+}
+
+/// Each image by the interpreter and encrypted, one after the other: what a single query takes.
+fn encrypted(
+    subject: &Subject,
+    images: &[Image<'_>],
+    threads: Threads,
+    console: &Console,
+) -> Result<(Tally, Once, Facts), CliError> {
+    let mut once = Once::default();
+    let deployment = phase(console, "planning", &mut once.plan, || subject.deploy())?;
+    let mut rng = random::generator()?;
+    let (client, keys) = phase(console, "making keys", &mut once.keygen, || {
+        let client = deployment.client(&mut rng);
+        let keys = client.evaluation_keys(&mut rng).map_err(CliError::run("evaluation keys"))?;
+        Ok((client, keys))
+    })?;
+    let (server, keys) = phase(console, "encoding weights, reading keys", &mut once.prepare, || {
+        let server = deployment.server().map_err(|error| subject.plan_error(error))?;
+        let keys = server.read_keys(&keys).map_err(CliError::run("evaluation keys"))?;
+        Ok((server, keys))
+    })?;
+    let parties = Parties { client, server, keys, threads };
+    let bar = console.bar("evaluating", "images", images.len());
+    let (mut tally, bound) = (Tally::default(), subject.bound()?);
+    for &(pixels, label) in images {
+        let input = subject.network.quantise(pixels)?;
+        let (clear, time) = timed(|| subject.network.evaluate(&input));
+        tally.clear.push(time);
+        let logits = parties.query(&input, &mut rng, &mut tally)?;
+        tally.count(label, bound, &clear?.logits, Some(&logits));
+        bar.step();
+    }
+    Ok((tally, once, Facts::of(&deployment)))
+}
+
+/// Does something that is done once, with a sign of life, and notes its time.
+fn phase<T>(
+    console: &Console,
+    doing: &str,
+    time: &mut Option<Duration>,
+    work: impl FnOnce() -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let _sign = console.spinner(doing);
+    let (result, took) = timed(work);
+    *time = Some(took);
+    result
+}
+
+/// Both sides, ready for queries.
+struct Parties<'a> {
+    client: Client<'a>,
+    server: Server<'a>,
+    keys: ClientKeys,
+    threads: Threads,
+}
+
+impl Parties<'_> {
+    /// The decrypted logits of one input; the time of each step goes to the tally.
+    fn query(&self, input: &[i64], rng: &mut ChaCha20Rng, tally: &mut Tally) -> Result<Vec<i128>, CliError> {
+        let (query, encrypt) = timed(|| self.client.encrypt(input, rng));
+        let query = query.map_err(CliError::run("encryption"))?;
+        let (answer, serve) = timed(|| self.server.evaluate(&self.keys, &query, &self.threads, &|_, _| {}));
+        let answer = answer.map_err(CliError::run("evaluation"))?;
+        let (logits, decrypt) = timed(|| self.client.decrypt(&answer));
+        tally.encrypt.push(encrypt);
+        tally.server.push(serve);
+        tally.decrypt.push(decrypt);
+        Ok(logits.map_err(CliError::run("decryption"))?.release())
+    }
+}
+
+impl Tally {
+    /// One image: what the interpreter found, and what decryption found if there was one.
+    fn count(&mut self, label: usize, bound: u128, clear: &[i128], decrypted: Option<&[i128]>) {
+        let logits = decrypted.unwrap_or(clear);
+        let (class, clear_class) = (argmax(logits), argmax(clear));
+        self.correct += usize::from(class == Some(label));
+        self.clear_correct += usize::from(clear_class == Some(label));
+        self.disagreements += usize::from(class != clear_class);
+        self.logit_mismatches += usize::from(logits != clear);
+        self.beyond_bound += usize::from(clear.iter().any(|logit| logit.unsigned_abs() > bound));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_counted() {
+        let mut tally = Tally::default();
+        tally.count(1, 5, &[0, 5], Some(&[0, 5]));
+        tally.count(1, 5, &[0, 5], Some(&[0, 6]));
+        tally.count(1, 5, &[0, 5], Some(&[9, 5]));
+        tally.count(0, 4, &[0, 5], None);
+        let counts =
+            [tally.correct, tally.clear_correct, tally.disagreements, tally.logit_mismatches, tally.beyond_bound];
+        assert_eq!(counts, [2, 3, 1, 2, 1]);
+    }
+}

@@ -1,0 +1,177 @@
+//! `tacit plan`: what the server computes, and what it costs.
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use serde::Serialize;
+use tacit_lola::Deployment;
+use tacit_lola::plan::{Op, Plan, Register, Stage};
+
+use crate::args::PlanArgs;
+use crate::console::{Console, STRONG};
+use crate::error::CliError;
+use crate::report::facts::{self, Facts};
+use crate::report::units::bytes;
+use crate::subject::Subject;
+
+/// A rule under the header and one at the end.
+const STYLE: TableStyle = {
+    let rule = LineStyle::none().fill('─').junction('─');
+    TableStyle::new().header_separator(rule).bottom_border(rule)
+};
+
+/// A row of the table.
+#[derive(Serialize)]
+struct Row<'a> {
+    layer: &'a str,
+    method: &'a str,
+    from: &'a str,
+    to: &'a str,
+    key_switches: usize,
+    plain_products: usize,
+    scalar_products: usize,
+    level_from: usize,
+    level_to: usize,
+    noise_bits: f64,
+    noise_limit_bits: f64,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    net: &'a str,
+    plan: String,
+    fingerprint: String,
+    #[serde(flatten)]
+    facts: Facts,
+    stages: Vec<Row<'a>>,
+}
+
+pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<(), CliError> {
+    let subject = Subject::load(&args.net)?;
+    let deployment = {
+        let _sign = console.spinner("planning");
+        subject.deploy()?
+    };
+    let plan = deployment.lowered().plan();
+    if args.ops {
+        return console.line(plan);
+    }
+    let stages = plan.stages().iter().map(|stage| row(&deployment, stage)).collect();
+    let (name, fingerprint) = (subject.plan.to_string(), deployment.spec().fingerprint().to_string());
+    let report = Report { net: &subject.name, plan: name, fingerprint, facts: Facts::of(&deployment), stages };
+    if args.json { console.json(&report) } else { print(console, &deployment, &report) }
+}
+
+fn print(console: &Console, deployment: &Deployment, report: &Report<'_>) -> Result<(), CliError> {
+    let title = format!("Network `{}`, plan `{}`", report.net, report.plan);
+    console.line(format_args!("{}, deployment {}", console.paint(STRONG, title), report.fingerprint))?;
+    for line in facts::parameters(deployment.spec().params()) {
+        console.line(line)?;
+    }
+    console.line("")?;
+    // Trailing blanks are of no use to anybody.
+    for line in table(deployment, &report.stages).lines() {
+        console.line(line.trim_end())?;
+    }
+    let spec = deployment.spec();
+    let (request, cost) = (spec.key_request(), deployment.lowered().plan().cost());
+    console.line("")?;
+    console.line("noise     proved bound after the stage / largest that still decrypts, in bits")?;
+    let (relin, rotation) = (request.relin.iter().count(), request.galois.len());
+    let size = bytes(spec.evaluation_keys_len());
+    console.line(format_args!("keys      {rotation} for rotations, {relin} for squares, {size}"))?;
+    console.line(format_args!("messages  {}", facts::traffic(deployment)))?;
+    console.line(format_args!(
+        "switches  {} of {} operations are modulus switches; the answer is at level {}",
+        cost.modulus_switches,
+        deployment.lowered().plan().ops().len(),
+        spec.answer_level()
+    ))
+}
+
+/// The table, with as many lines to a row as it takes to fit the terminal.
+fn table(deployment: &Deployment, rows: &[Row<'_>]) -> Table {
+    let wide = layout(deployment, rows, wide_names, 1);
+    let Some(width) = Console::width() else { return wide };
+    if wide.lines().all(|line| line.trim_end().chars().count() <= usize::from(width)) {
+        return wide;
+    }
+    let mut narrow = layout(deployment, rows, narrow_names, 0);
+    narrow.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    narrow
+}
+
+fn layout(deployment: &Deployment, rows: &[Row<'_>], names: fn(&Row<'_>) -> Vec<String>, padding: u16) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    let texts = rows.first().map_or(0, |row| names(row).len());
+    let headers = ["layer", "method", "from → to"].into_iter().take(texts);
+    let counts = ["key\nswitches", "plain\nproducts", "scalar\nproducts", "level", "noise/\nlimit"];
+    table.set_header(headers.chain(counts));
+    table.add_rows(rows.iter().map(|row| names(row).into_iter().chain(numbers(row))));
+    let cost = deployment.lowered().plan().cost();
+    let counts = [cost.key_switches(), cost.plain_products, cost.scalar_products].map(|count| count.to_string());
+    let blank = core::iter::repeat_n(String::new(), texts.saturating_sub(1));
+    table.add_row(core::iter::once("total".to_owned()).chain(blank).chain(counts));
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((1, padding));
+        if number >= texts {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn wide_names(row: &Row<'_>) -> Vec<String> {
+    vec![row.layer.into(), row.method.into(), format!("{} → {}", row.from, row.to)]
+}
+
+fn narrow_names(row: &Row<'_>) -> Vec<String> {
+    let method = row.method.replace(" – ", " –\n");
+    vec![row.layer.into(), format!("{method}\n{}\n→ {}", row.from, row.to)]
+}
+
+fn numbers(row: &Row<'_>) -> [String; 5] {
+    let levels = if row.level_from == row.level_to {
+        row.level_to.to_string()
+    } else {
+        format!("{} → {}", row.level_from, row.level_to)
+    };
+    [
+        row.key_switches.to_string(),
+        row.plain_products.to_string(),
+        row.scalar_products.to_string(),
+        levels,
+        format!("{:.1}/{:.1}", row.noise_bits, row.noise_limit_bits),
+    ]
+}
+
+fn row<'a>(deployment: &Deployment, stage: &'a Stage) -> Row<'a> {
+    let lowered = deployment.lowered();
+    let plan = lowered.plan();
+    let cost = plan.stage_cost(stage);
+    let inputs = plan.ops()[stage.ops.clone()].iter().flat_map(Op::inputs);
+    let results = results(plan, stage);
+    let (noise_bits, noise_limit_bits) = facts::noise(deployment, &results);
+    let lowest = results.iter().map(|&register| lowered.level(register)).min();
+    let highest = inputs.map(|&register| lowered.level(register)).max();
+    Row {
+        layer: &stage.layer,
+        method: &stage.method,
+        from: &stage.from,
+        to: &stage.to,
+        key_switches: cost.key_switches(),
+        plain_products: cost.plain_products,
+        scalar_products: cost.scalar_products,
+        level_from: highest.unwrap_or_default(),
+        level_to: lowest.unwrap_or_default(),
+        noise_bits,
+        noise_limit_bits,
+    }
+}
+
+/// The registers that a stage defines and that something after it reads.
+fn results(plan: &Plan, stage: &Stage) -> Vec<Register> {
+    let later = plan.ops()[stage.ops.end..].iter().flat_map(Op::inputs).chain(plan.outputs());
+    let later: std::collections::BTreeSet<&Register> = later.collect();
+    stage.ops.clone().map(|op| plan.defined_by(op)).filter(|register| later.contains(register)).collect()
+}

@@ -1,0 +1,81 @@
+//! `tacit plan`, and the help of every command.
+
+use crate::support::{json, run, succeed};
+
+#[test]
+fn a_row_per_stage_and_a_total() {
+    let text = succeed("plan");
+    for part in
+        ["128-bit security", "convolution vector – row major", "interleaved vector – row major", "1 × 10 sparse"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let total = text.lines().find(|line| line.trim_start().starts_with("total")).unwrap();
+    let report = json("plan --json");
+    let counts = ["key_switches", "plain_products", "scalar_products"].map(|key| report[key].to_string());
+    assert_eq!(total.split_whitespace().skip(1).collect::<Vec<_>>(), counts);
+    assert!(report["upload_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+}
+
+#[test]
+fn stages_add_up_and_stay_within_their_noise() {
+    let report = json("plan --net mnist --plan paper --json");
+    let stages = report["stages"].as_array().unwrap();
+    for key in ["key_switches", "plain_products", "scalar_products"] {
+        let sum: u64 = stages.iter().map(|stage| stage[key].as_u64().unwrap()).sum();
+        assert_eq!(Some(sum), report[key].as_u64(), "{key}");
+    }
+    for stage in stages {
+        assert!(stage["noise_bits"].as_f64().unwrap() < stage["noise_limit_bits"].as_f64().unwrap(), "{stage}");
+        assert!(stage["level_from"].as_u64().unwrap() >= stage["level_to"].as_u64().unwrap(), "{stage}");
+    }
+    assert_eq!(stages.last().unwrap()["noise_bits"], report["noise_bits"]);
+}
+
+#[test]
+fn operations_one_to_a_line() {
+    let text = succeed("plan --ops");
+    let operations = json("plan --json")["operations"].as_u64().unwrap();
+    assert_eq!(text.lines().filter(|line| line.contains(" = ")).count() as u64, operations);
+    assert!(text.contains("rotate r") && text.trim_end().lines().last().unwrap().starts_with("; outputs"));
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    for command in ["", "demo", "eval", "keygen", "encrypt", "evaluate", "decrypt", "plan"] {
+        for help in ["--help", "-h"] {
+            let text = succeed(&format!("{command} {help}"));
+            assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{command}: {text}");
+            assert!(text.contains("tacit ") && !text.contains('\x1b'), "{command}");
+        }
+    }
+    assert!(succeed("--version").starts_with("tacit "));
+}
+
+#[test]
+fn usage_errors_have_their_code() {
+    for args in [
+        "",
+        "nonsense",
+        "demo --threads 0",
+        "demo --threads many",
+        "demo --threads 99999999999999999999",
+        "demo --digit 10",
+        "demo --digit 1 --image x",
+        "plan --net nonsense",
+        "plan --net mnist --model x",
+        "plan --plan nonsense",
+        "eval --images x --count 0",
+        "eval",
+        "encrypt --keys k --out q",
+        "encrypt --keys k --out q --images d",
+        "encrypt --keys k --out q --index 1",
+        "evaluate --eval-keys k --out a",
+        "evaluate --secret-key k --eval-keys k --query q --out a",
+    ] {
+        let finished = run(args);
+        assert_eq!(finished.code, 2, "{args}: {}", finished.stderr);
+        assert!(finished.stdout.is_empty(), "{args}");
+    }
+    assert!(run("plan --net nonsense").stderr.contains("mnist"), "the known names are listed");
+}
