@@ -4,18 +4,23 @@
 //! goes through it. All backends give bit-identical results, which the suite in this module checks. Ranges are written
 //! *input → output*; a slice of residues always belongs to one modulus.
 
+#[allow(unsafe_code, reason = "lines seen as words")]
+mod aligned;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
 mod portable;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
+mod tables;
 
 use crate::modulus::{Modulus, Reciprocal, Shoup};
-use crate::ntt::NttTables;
+pub(crate) use aligned::AlignedWords;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
 pub use portable::Portable;
+pub(crate) use tables::bit_reverse;
+pub use tables::{LaneRoots, NttTables};
 
 mod sealed {
     pub trait Sealed {}

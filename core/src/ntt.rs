@@ -4,103 +4,14 @@
 //! that polynomial products become pointwise. **Order contract:** coefficients are in natural order; the value at index
 //! `i` is the one at `ψ^(2·rev(i) + 1)`, where `rev` reverses the `log2 n` bits of `i`.
 
-use alloc::boxed::Box;
-use alloc::vec;
-use alloc::vec::Vec;
-
-use crate::backend::{Backend, Kernels};
+use crate::backend::{Backend, Kernels, NttTables};
 use crate::error::ParamError;
-use crate::modulus::{Modulus, Shoup};
-use crate::prime::primitive_root_vartime;
+use crate::modulus::Modulus;
 
 /// Smallest supported degree.
 pub const MIN_DEGREE: usize = 8;
 /// Largest supported degree.
 pub const MAX_DEGREE: usize = 1 << 17;
-
-/// The powers of `ψ` that the kernels read, with their Shoup quotients.
-#[derive(Clone, Debug)]
-pub struct NttTables {
-    modulus: Modulus,
-    /// `roots[i] = ψ^rev(i)`; level `l` reads `roots[2^l .. 2^(l+1)]`.
-    roots: Box<[Shoup]>,
-    /// `inverse_roots[i] = ψ^-rev(i)`.
-    inverse_roots: Box<[Shoup]>,
-    /// `n^-1` and `n^-1·inverse_roots[1]`.
-    last_inverse_level: (Shoup, Shoup),
-    /// The roots of the three levels next to the values, forward and inverse, where a backend reads them.
-    lane_roots: Option<[Box<[LaneRoots]>; 2]>,
-}
-
-/// The roots of the three levels next to the values of 64 neighbours, for eight lanes: lane `l` belongs to the `l`-th
-/// eight of them. Row 0 is for the level of span 8, rows 1 and 2 for span 4, rows 3 to 6 for span 2.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-pub struct LaneRoots {
-    /// The roots.
-    pub values: [[u64; 8]; 7],
-    /// Their quotients `floor(w·2^52/q)`.
-    pub quotients: [[u64; 8]; 7],
-}
-
-impl LaneRoots {
-    /// The smallest degree and the largest modulus that backends with lanes take on.
-    const MIN_DEGREE: usize = 128;
-    const MAX_BITS: u32 = 50;
-
-    fn of(modulus: &Modulus, roots: &[Shoup]) -> Option<Box<[Self]>> {
-        let n = roots.len();
-        let served = cfg!(target_arch = "x86_64") && n >= Self::MIN_DEGREE && modulus.bits() <= Self::MAX_BITS;
-        let group = |g: usize| {
-            let mut out = Self { values: [[0; 8]; 7], quotients: [[0; 8]; 7] };
-            for lane in 0..8 {
-                let block = 8 * g + lane;
-                for (row, (level, child)) in
-                    [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3)].into_iter().enumerate()
-                {
-                    let root = roots[(n >> (3 - level)) + (block << level) + child];
-                    out.values[row][lane] = root.value;
-                    out.quotients[row][lane] = root.quotient >> 12;
-                }
-            }
-            out
-        };
-        served.then(|| (0..n >> 6).map(group).collect())
-    }
-}
-
-impl NttTables {
-    /// The modulus `q`.
-    #[must_use]
-    pub const fn modulus(&self) -> &Modulus {
-        &self.modulus
-    }
-
-    /// `ψ^rev(i)` for `i` in `[0, n)`.
-    #[must_use]
-    pub fn roots(&self) -> &[Shoup] {
-        &self.roots
-    }
-
-    /// `ψ^-rev(i)` for `i` in `[0, n)`.
-    #[must_use]
-    pub fn inverse_roots(&self) -> &[Shoup] {
-        &self.inverse_roots
-    }
-
-    /// The roots of the three levels next to the values, forward and inverse, if a backend reads them: in groups of 64
-    /// neighbours.
-    #[must_use]
-    pub fn lane_roots(&self) -> Option<[&[LaneRoots]; 2]> {
-        self.lane_roots.as_ref().map(|[forward, inverse]| [&**forward, &**inverse])
-    }
-
-    /// The factors of the last inverse level, which carry the scaling: `n^-1` and `n^-1·ψ^-rev(1)`.
-    #[must_use]
-    pub const fn last_inverse_level(&self) -> (Shoup, Shoup) {
-        self.last_inverse_level
-    }
-}
 
 /// A transform of fixed degree and modulus.
 #[derive(Clone, Debug)]
@@ -116,34 +27,19 @@ impl NttPlan {
     /// [`ParamError::NoRoot`] if the modulus has no primitive `2n`-th root.
     pub fn new(modulus: Modulus, degree: usize) -> Result<Self, ParamError> {
         check_degree(degree)?;
-        let root = primitive_root_vartime(&modulus, degree)?;
-        let inverse = |x| modulus.inverse(x).ok_or(ParamError::NotPrime { value: modulus.value() });
-        let scale = inverse(degree as u64)?;
-        let inverse_roots = powers_bit_reversed(&modulus, inverse(root)?, degree);
-        let scaled_root = modulus.mul(scale, inverse_roots[1].value);
-        let roots = powers_bit_reversed(&modulus, root, degree);
-        let lanes = LaneRoots::of(&modulus, &roots).zip(LaneRoots::of(&modulus, &inverse_roots));
-        Ok(Self {
-            tables: NttTables {
-                modulus,
-                lane_roots: lanes.map(|(forward, inverse)| [forward, inverse]),
-                roots,
-                inverse_roots,
-                last_inverse_level: (modulus.shoup(scale), modulus.shoup(scaled_root)),
-            },
-        })
+        Ok(Self { tables: NttTables::new(modulus, degree)? })
     }
 
     /// The modulus `q`.
     #[must_use]
     pub const fn modulus(&self) -> &Modulus {
-        &self.tables.modulus
+        self.tables.modulus()
     }
 
     /// The degree `n`.
     #[must_use]
     pub fn degree(&self) -> usize {
-        self.tables.roots.len()
+        self.tables.roots().len()
     }
 
     /// The tables that kernels read.
@@ -169,21 +65,6 @@ impl NttPlan {
         assert_eq!(xs.len(), self.degree());
         kernels.ntt_inverse(&self.tables, xs);
     }
-
-    /// The values by definition, in `n²` multiplications: what the conformance suite compares with.
-    #[must_use]
-    pub fn evaluate_schoolbook(&self, coefficients: &[u64]) -> Vec<u64> {
-        let (q, n) = (self.modulus(), self.degree());
-        let root = self.tables.roots[n >> 1].value;
-        let at = |x: u64| coefficients.iter().rev().fold(0, |sum, &c| q.mul_add(sum, x, c));
-        (0..n).map(|i| at(q.pow_vartime(root, 2 * bit_reverse(i, n) as u64 + 1))).collect()
-    }
-}
-
-/// Reverses the lowest `log2 n` bits of `i`.
-#[must_use]
-pub(crate) const fn bit_reverse(i: usize, n: usize) -> usize {
-    i.reverse_bits() >> (usize::BITS - n.trailing_zeros())
 }
 
 pub(crate) fn check_degree(degree: usize) -> Result<(), ParamError> {
@@ -194,19 +75,11 @@ pub(crate) fn check_degree(degree: usize) -> Result<(), ParamError> {
     }
 }
 
-fn powers_bit_reversed(modulus: &Modulus, base: u64, n: usize) -> Box<[Shoup]> {
-    let mut powers = vec![modulus.shoup(1); n].into_boxed_slice();
-    let mut power = 1;
-    for i in 0..n {
-        powers[bit_reverse(i, n)] = modulus.shoup(power);
-        power = modulus.mul(power, base);
-    }
-    powers
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     /// Schoolbook product in `Z_q[X]/(X^n + 1)`.
@@ -221,13 +94,6 @@ pub(crate) mod tests {
             }
         }
         out
-    }
-
-    #[test]
-    fn root_table_ends_with_the_root() {
-        // evaluate_schoolbook relies on roots[n/2] = ψ^rev(n/2) = ψ^1.
-        let plan = NttPlan::new(Modulus::new(17).unwrap(), 8).unwrap();
-        assert_eq!(plan.tables.roots[4].value, 3);
     }
 
     /// Values modulo 17 at the odd powers of 3, worked out by hand: X evaluates to ψ^(2·rev(i)+1).

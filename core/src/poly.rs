@@ -2,16 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use zeroize::Zeroize;
 
-use crate::backend::{Backend, Kernels, MAX_TERMS};
+use crate::backend::{AlignedWords, Backend, Kernels, MAX_TERMS, bit_reverse};
 use crate::error::ParamError;
 use crate::modulus::Modulus;
-use crate::ntt::{NttPlan, bit_reverse, check_degree};
+use crate::ntt::{NttPlan, check_degree};
 use crate::rns::{RnsBasis, lift_small};
 
 /// The coefficient domain.
@@ -22,16 +21,16 @@ pub struct Coeff;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eval;
 
-/// One polynomial: `n` residues in `[0, q_i)` for each modulus of its ring, limb-major.
+/// One polynomial: `n` residues in `[0, q_i)` for each modulus of its ring, limb-major, in one aligned allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poly<D> {
-    residues: Box<[u64]>,
+    residues: AlignedWords,
     degree: usize,
     domain: PhantomData<D>,
 }
 
 impl<D> Poly<D> {
-    fn from_residues(residues: Box<[u64]>, degree: usize) -> Self {
+    fn from_residues(residues: AlignedWords, degree: usize) -> Self {
         Self { residues, degree, domain: PhantomData }
     }
 
@@ -77,7 +76,7 @@ impl<D> Poly<D> {
     /// If there is no such limb.
     #[must_use]
     pub fn select(&self, limbs: impl ExactSizeIterator<Item = usize>) -> Self {
-        let mut residues = vec![0; limbs.len() * self.degree].into_boxed_slice();
+        let mut residues = AlignedWords::zeros(limbs.len() * self.degree);
         for (out, i) in residues.chunks_exact_mut(self.degree).zip(limbs) {
             out.copy_from_slice(self.limb(i));
         }
@@ -162,7 +161,7 @@ impl Ring {
     /// Zero.
     #[must_use]
     pub fn zero<D>(&self) -> Poly<D> {
-        Poly::from_residues(vec![0; self.degree * self.basis.len()].into_boxed_slice(), self.degree)
+        Poly::from_residues(AlignedWords::zeros(self.degree * self.basis.len()), self.degree)
     }
 
     /// The polynomial with these small coefficients. Constant time.
@@ -276,7 +275,7 @@ impl Ring {
         for a in terms {
             self.check(a);
         }
-        let mut partial = vec![0; self.degree];
+        let mut partial = AlignedWords::zeros(self.degree);
         for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
             for (terms, weights) in terms.chunks(MAX_TERMS).zip(weights.chunks(MAX_TERMS)) {
                 let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
@@ -348,6 +347,7 @@ pub fn galois_permutation(degree: usize, element: usize) -> Box<[u32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     fn ring() -> Ring {
         Ring::new(64, &crate::prime::ntt_primes_vartime(50, 64, 3, &[]).unwrap(), Kernels::detect()).unwrap()

@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};
+use zeroize::Zeroizing;
 
-use crate::backend::{Backend, Kernels};
+use crate::backend::{AlignedWords, Backend, Kernels};
 use crate::ct::mask_negative;
 use crate::error::ParamError;
 use crate::modulus::{Modulus, Reciprocal, Shoup};
@@ -151,20 +152,19 @@ impl BaseConverter {
     /// As [`BaseConverter::convert`], with the rows of the targets wherever they are.
     pub(crate) fn convert_rows<'a>(&self, kernels: Kernels, input: &[u64], out: impl Iterator<Item = &'a mut [u64]>) {
         let degree = rows(input.len(), self.from.len());
-        let mut scaled = Vec::with_capacity(input.len() + degree);
-        scaled.extend_from_slice(input);
-        scaled.resize(input.len() + degree, 0);
-        let (terms, overflow) = scaled.split_at_mut(input.len());
+        let len = input.len() + degree;
+        let mut scaled = Zeroizing::new(AlignedWords::zeros(len.next_multiple_of(8)));
+        let (terms, overflow) = scaled[..len].split_at_mut(input.len());
+        terms.copy_from_slice(input);
         for ((term, q), &w) in terms.chunks_exact_mut(degree).zip(&self.from).zip(&self.inverses) {
             kernels.mul_scalar(q, term, w);
         }
         let slices: Vec<&[u64]> = terms.chunks_exact(degree).collect();
         kernels.round_quotients(overflow, &slices, &self.reciprocals);
-        let slices: Vec<&[u64]> = scaled.chunks_exact(degree).collect();
+        let slices: Vec<&[u64]> = scaled[..len].chunks_exact(degree).collect();
         for ((row, p), weights) in out.zip(&self.to).zip(&self.weights) {
             kernels.combine(p, row, &slices, weights, self.bits);
         }
-        zeroize::Zeroize::zeroize(&mut scaled);
     }
 }
 

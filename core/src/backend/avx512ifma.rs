@@ -12,9 +12,8 @@ mod slices;
 
 use core::arch::x86_64::*;
 
-use super::{Backend, Portable, sealed};
+use super::{Backend, LaneRoots, NttTables, Portable, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
-use crate::ntt::{LaneRoots, NttTables};
 
 cpufeatures::new!(features, "avx512f", "avx512dq", "avx512ifma");
 

@@ -1,9 +1,8 @@
 //! Kernels in safe Rust, for every machine. Written so that the compiler can drop bounds checks and unroll.
 
-use super::{Backend, MAX_TERMS, sealed};
+use super::{Backend, MAX_TERMS, NttTables, sealed};
 use crate::ct::reduce_once;
 use crate::modulus::{Modulus, Reciprocal, Shoup};
-use crate::ntt::NttTables;
 
 /// The portable backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Bfv;
+use crate::backend::bit_reverse;
 use crate::error::EvalError;
-use crate::ntt::bit_reverse;
 use crate::poly::{Coeff, Eval, Poly};
 use crate::rlwe::GALOIS_GENERATOR;
 

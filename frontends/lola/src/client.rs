@@ -9,9 +9,9 @@ use tacit_core::rlwe::{EvaluationKeys, SecretKey};
 use tacit_core::wire;
 use zeroize::Zeroizing;
 
-use crate::deployment::Spec;
 use crate::error::{MessageError, MessageKind, RunError};
 use crate::message;
+use crate::spec::Spec;
 
 /// A client of one deployment. Bytes in, bytes out.
 pub struct Client<'a> {

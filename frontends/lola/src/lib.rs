@@ -36,8 +36,9 @@
 //! | [`paper`] | the plan of the paper's Table 1 |
 //! | [`lower`](mod@lower) | levels, noise and parameters of a plan |
 //! | [`evaluate`] | running a plan in the clear or encrypted |
-//! | [`deployment`] | what both sides agree on |
+//! | [`spec`] | what a client must know: parameters, layout, keys |
 //! | [`client`], [`server`] | the two halves: bytes in, bytes out |
+//! | [`deployment`] | a network with plan and parameters, which makes both |
 //! | [`error`] | refusals |
 
 pub mod client;
@@ -50,9 +51,11 @@ pub mod paper;
 pub mod plan;
 pub mod representation;
 pub mod server;
+pub mod spec;
 
 pub use client::Client;
-pub use deployment::{Deployment, PlanKind, Spec};
+pub use deployment::{Deployment, PlanKind};
 pub use error::{MessageError, PlanError, RunError};
 pub use evaluate::{Executor, Sequential};
 pub use server::{ClientKeys, Server};
+pub use spec::Spec;

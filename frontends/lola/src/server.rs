@@ -4,11 +4,11 @@ use tacit_core::bfv::{Ciphertext, SeededCiphertext};
 use tacit_core::rlwe::{EvaluationKeys, NoiseBound};
 use tacit_core::wire;
 
-use crate::deployment::Spec;
 use crate::error::{MessageError, MessageKind, RunError};
 use crate::evaluate::{Encrypted, Executor, Prepared, Progress, run};
 use crate::lower::Lowered;
 use crate::message;
+use crate::spec::Spec;
 
 /// A server of one deployment. Bytes in, bytes out.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use core::arch::x86_64::*;
 
+use crate::backend::{LaneRoots, NttTables};
+
 use super::{Factor, Lanes, lane_factors, load, splat_factor, store};
-use crate::ntt::{LaneRoots, NttTables};
 
 /// Forward transform; `[0, q) → [0, q)`.
 ///

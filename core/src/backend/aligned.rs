@@ -1,0 +1,70 @@
+//! Words on cache lines: vectors of eight never straddle two.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::ops::{Deref, DerefMut};
+
+use zeroize::Zeroize;
+
+/// One cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+struct Line([u64; Self::WORDS]);
+
+impl Line {
+    const WORDS: usize = 8;
+}
+
+/// A fixed number of words, a multiple of eight, aligned to 64 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AlignedWords(Box<[Line]>);
+
+impl AlignedWords {
+    /// `count` zeros.
+    ///
+    /// # Panics
+    /// If `count` is no multiple of eight.
+    pub(crate) fn zeros(count: usize) -> Self {
+        assert!(count.is_multiple_of(Line::WORDS));
+        Self(vec![Line([0; Line::WORDS]); count >> Line::WORDS.trailing_zeros()].into_boxed_slice())
+    }
+}
+
+impl Deref for AlignedWords {
+    type Target = [u64];
+
+    fn deref(&self) -> &[u64] {
+        // SAFETY: a `Line` is eight words without padding, so the lines are that many initialised words, borrowed as
+        // long as `self`.
+        unsafe { core::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * Line::WORDS) }
+    }
+}
+
+impl DerefMut for AlignedWords {
+    fn deref_mut(&mut self) -> &mut [u64] {
+        // SAFETY: as above, and `self` is borrowed exclusively.
+        unsafe { core::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * Line::WORDS) }
+    }
+}
+
+impl Zeroize for AlignedWords {
+    fn zeroize(&mut self) {
+        (**self).zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_aligned_and_wiped() {
+        let mut words = AlignedWords::zeros(24);
+        assert_eq!((words.len(), words.as_ptr() as usize & 63), (24, 0));
+        words[23] = 7;
+        assert_eq!(words.clone()[20..], [0, 0, 0, 7]);
+        words.zeroize();
+        assert_eq!(*words, [0; 24]);
+        assert!(AlignedWords::zeros(0).is_empty());
+    }
+}

@@ -1,0 +1,151 @@
+//! What the transforms read: powers of a root of unity, in the order in which they are read.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::error::ParamError;
+use crate::modulus::{Modulus, Shoup};
+use crate::prime::primitive_root_vartime;
+
+/// The powers of `ψ` that the kernels read, with their Shoup quotients.
+#[derive(Clone, Debug)]
+pub struct NttTables {
+    modulus: Modulus,
+    /// `roots[i] = ψ^rev(i)`; level `l` reads `roots[2^l .. 2^(l+1)]`.
+    roots: Box<[Shoup]>,
+    /// `inverse_roots[i] = ψ^-rev(i)`.
+    inverse_roots: Box<[Shoup]>,
+    /// `n^-1` and `n^-1·inverse_roots[1]`.
+    last_inverse_level: (Shoup, Shoup),
+    /// The roots of the three levels next to the values, forward and inverse, where a backend reads them.
+    lane_roots: Option<[Box<[LaneRoots]>; 2]>,
+}
+
+/// The roots of the three levels next to the values of 64 neighbours, for eight lanes: lane `l` belongs to the `l`-th
+/// eight of them. Row 0 is for the level of span 8, rows 1 and 2 for span 4, rows 3 to 6 for span 2.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub struct LaneRoots {
+    /// The roots.
+    pub values: [[u64; 8]; 7],
+    /// Their quotients `floor(w·2^52/q)`.
+    pub quotients: [[u64; 8]; 7],
+}
+
+impl LaneRoots {
+    /// The smallest degree and the largest modulus that backends with lanes take on.
+    const MIN_DEGREE: usize = 128;
+    const MAX_BITS: u32 = 50;
+
+    fn of(modulus: &Modulus, roots: &[Shoup]) -> Option<Box<[Self]>> {
+        let n = roots.len();
+        let served = cfg!(target_arch = "x86_64") && n >= Self::MIN_DEGREE && modulus.bits() <= Self::MAX_BITS;
+        let group = |g: usize| {
+            let mut out = Self { values: [[0; 8]; 7], quotients: [[0; 8]; 7] };
+            for lane in 0..8 {
+                let block = 8 * g + lane;
+                for (row, (level, child)) in
+                    [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3)].into_iter().enumerate()
+                {
+                    let root = roots[(n >> (3 - level)) + (block << level) + child];
+                    out.values[row][lane] = root.value;
+                    out.quotients[row][lane] = root.quotient >> 12;
+                }
+            }
+            out
+        };
+        served.then(|| (0..n >> 6).map(group).collect())
+    }
+}
+
+impl NttTables {
+    /// Derives the tables of a degree that is a power of two. Cost: about `3n` multiplications.
+    ///
+    /// # Errors
+    /// [`ParamError::NotPrime`] or [`ParamError::NoRoot`] if the modulus has no primitive `2n`-th root.
+    pub(crate) fn new(modulus: Modulus, degree: usize) -> Result<Self, ParamError> {
+        let root = primitive_root_vartime(&modulus, degree)?;
+        let inverse = |x| modulus.inverse(x).ok_or(ParamError::NotPrime { value: modulus.value() });
+        let scale = inverse(degree as u64)?;
+        let inverse_roots = powers_bit_reversed(&modulus, inverse(root)?, degree);
+        let scaled_root = modulus.mul(scale, inverse_roots[1].value);
+        let roots = powers_bit_reversed(&modulus, root, degree);
+        let lanes = LaneRoots::of(&modulus, &roots).zip(LaneRoots::of(&modulus, &inverse_roots));
+        Ok(Self {
+            modulus,
+            lane_roots: lanes.map(|(forward, inverse)| [forward, inverse]),
+            roots,
+            inverse_roots,
+            last_inverse_level: (modulus.shoup(scale), modulus.shoup(scaled_root)),
+        })
+    }
+
+    /// The transform by definition, in `n²` multiplications: what the conformance suite compares with.
+    #[must_use]
+    pub fn evaluate_schoolbook(&self, coefficients: &[u64]) -> Vec<u64> {
+        let (q, n) = (&self.modulus, self.roots.len());
+        let root = self.roots[n >> 1].value;
+        let at = |x: u64| coefficients.iter().rev().fold(0, |sum, &c| q.mul_add(sum, x, c));
+        (0..n).map(|i| at(q.pow_vartime(root, 2 * bit_reverse(i, n) as u64 + 1))).collect()
+    }
+
+    /// The modulus `q`.
+    #[must_use]
+    pub const fn modulus(&self) -> &Modulus {
+        &self.modulus
+    }
+
+    /// `ψ^rev(i)` for `i` in `[0, n)`.
+    #[must_use]
+    pub fn roots(&self) -> &[Shoup] {
+        &self.roots
+    }
+
+    /// `ψ^-rev(i)` for `i` in `[0, n)`.
+    #[must_use]
+    pub fn inverse_roots(&self) -> &[Shoup] {
+        &self.inverse_roots
+    }
+
+    /// The roots of the three levels next to the values, forward and inverse, if a backend reads them: in groups of 64
+    /// neighbours.
+    #[must_use]
+    pub fn lane_roots(&self) -> Option<[&[LaneRoots]; 2]> {
+        self.lane_roots.as_ref().map(|[forward, inverse]| [&**forward, &**inverse])
+    }
+
+    /// The factors of the last inverse level, which carry the scaling: `n^-1` and `n^-1·ψ^-rev(1)`.
+    #[must_use]
+    pub const fn last_inverse_level(&self) -> (Shoup, Shoup) {
+        self.last_inverse_level
+    }
+}
+
+/// Reverses the lowest `log2 n` bits of `i`.
+#[must_use]
+pub(crate) const fn bit_reverse(i: usize, n: usize) -> usize {
+    i.reverse_bits() >> (usize::BITS - n.trailing_zeros())
+}
+
+fn powers_bit_reversed(modulus: &Modulus, base: u64, n: usize) -> Box<[Shoup]> {
+    let mut powers = vec![modulus.shoup(1); n].into_boxed_slice();
+    let mut power = 1;
+    for i in 0..n {
+        powers[bit_reverse(i, n)] = modulus.shoup(power);
+        power = modulus.mul(power, base);
+    }
+    powers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_table_ends_with_the_root() {
+        // evaluate_schoolbook relies on roots[n/2] = ψ^rev(n/2) = ψ^1.
+        let tables = NttTables::new(Modulus::new(17).unwrap(), 8).unwrap();
+        assert_eq!(tables.roots[4].value, 3);
+    }
+}
