@@ -32,8 +32,9 @@ pub(crate) fn run(args: &KeygenArgs, console: &Console) -> Result<(), CliError> 
 
 fn write_keys(args: &KeygenArgs, console: &Console, deployment: &Deployment) -> Result<(), CliError> {
     let (secret_file, evaluation_file) = (args.out.join(SECRET_KEY), args.out.join(EVALUATION_KEY));
-    let secret = Output::new(&secret_file, Access::Secret, args.force)?;
-    let evaluation = Output::new(&evaluation_file, Access::Public, args.force)?;
+    let secret = Output::new(&secret_file, Access::Owner, args.force)?;
+    // Public, but large and the client's own: who may read it is the client's to decide.
+    let evaluation = Output::new(&evaluation_file, Access::Owner, args.force)?;
     let mut rng = random::generator()?;
     let client = deployment.client(&mut rng);
     let keys = {

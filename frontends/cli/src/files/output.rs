@@ -19,7 +19,7 @@ pub(crate) enum Access {
     /// Whoever the user's mask lets.
     Public,
     /// The owner alone, from the first moment on.
-    Secret,
+    Owner,
 }
 
 /// A place to write to that was found usable.
@@ -206,7 +206,7 @@ fn permissions(access: Access, set: impl FnOnce(Permissions)) {
     set(Permissions::from_mode(match access {
         // Less the user's mask, as for any file.
         Access::Public => 0o666,
-        Access::Secret => 0o600,
+        Access::Owner => 0o600,
     }));
 }
 
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_staged_and_not_committed_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
-        let output = Output::new(&folder.path().join("a"), Access::Secret, false).unwrap();
+        let output = Output::new(&folder.path().join("a"), Access::Owner, false).unwrap();
         let staged = output.stage(b"secret").unwrap();
         assert_eq!(names(folder.path()).len(), 1);
         drop(staged);

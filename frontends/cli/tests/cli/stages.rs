@@ -22,11 +22,12 @@ fn a_query_comes_back_as_its_label() {
 
 #[cfg(unix)]
 #[test]
-fn the_secret_key_is_for_its_owner_alone() {
+fn keys_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let keys = Shared::get().path("keys");
     let mode = |path: String| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(format!("{keys}/secret.key")), 0o600);
+    assert_eq!(mode(format!("{keys}/evaluation.key")), 0o600);
     assert_eq!(mode(keys.clone()), 0o700);
     assert_eq!(names(keys.as_ref()), ["evaluation.key", "secret.key"]);
 }
