@@ -1,13 +1,13 @@
 //! Masks and selects: the one place that argues with the optimiser.
 //!
 //! A mask is `0` or `u64::MAX`. It is made from a borrow, never from a `bool`, so that there is no condition for the
-//! compiler to turn back into a branch. [`barrier`] hides a mask's origin where a scalar select of a secret follows;
-//! vectorised loops leave it out (a barrier would stop the vectoriser, and SIMD has no branches to re-introduce).
+//! compiler to turn back into a branch. [`select`] also hides where its mask comes from; vectorised loops combine masks
+//! by hand (a barrier would stop the vectoriser, and SIMD has no branches to re-introduce).
 
 /// Returns `x`, but hides from the optimiser where it came from.
 #[inline(always)]
 #[must_use]
-pub fn barrier(x: u64) -> u64 {
+pub const fn barrier(x: u64) -> u64 {
     core::hint::black_box(x)
 }
 
@@ -29,7 +29,7 @@ pub const fn mask_less(a: u64, b: u64) -> u64 {
 #[inline(always)]
 #[must_use]
 pub const fn select(mask: u64, a: u64, b: u64) -> u64 {
-    b ^ (mask & (a ^ b))
+    b ^ (barrier(mask) & (a ^ b))
 }
 
 /// `[0, 2q) → [0, q)`. Range: `q < 2^62`.

@@ -14,7 +14,7 @@ pub mod montgomery;
 pub mod reciprocal;
 pub mod shoup;
 
-use crate::ct::{reduce_once, select};
+use crate::ct::{mask_less, mask_negative, reduce_once, select};
 use crate::error::ParamError;
 use barrett::Barrett;
 use montgomery::Montgomery;
@@ -88,7 +88,8 @@ impl Modulus {
     #[must_use]
     pub const fn neg(&self, a: u64) -> u64 {
         debug_assert!(a < self.value);
-        reduce_once(self.value - a, self.value)
+        // All bits unless a is 0. Compilers make a branch of `reduce_once` here.
+        (self.value - a) & mask_negative(a.wrapping_neg())
     }
 
     /// `a·b` by Barrett reduction; `[0, q)² → [0, q)`.
@@ -135,7 +136,7 @@ impl Modulus {
     #[must_use]
     pub const fn center(&self, a: u64) -> i64 {
         debug_assert!(a < self.value);
-        let above = crate::ct::mask_less(self.value >> 1, a);
+        let above = mask_less(self.value >> 1, a);
         (a as i64).wrapping_sub((self.value & above) as i64)
     }
 

@@ -166,16 +166,17 @@ impl Bfv {
         if (1..=max).contains(&asked) { Ok(()) } else { Err(EvalError::NoSuchLevel { asked, max }) }
     }
 
-    /// Every value is looked at, whether an earlier one is out of range or not.
+    /// One decision for all values: that all are in range is public, and so is where one is not.
     fn check_range(&self, values: &[i128]) -> Result<(), EvalError> {
         let half = (self.params.composer().product() >> 1) as i128;
-        let outside =
-            |&value: &i128| (half.wrapping_sub(value) | value.wrapping_add(half)) >> 127 != 0 || value == i128::MIN;
-        let bits = 128 - self.params.composer().product().leading_zeros();
-        match values.iter().rposition(outside) {
-            Some(index) => Err(EvalError::OutOfRange { index, bits }),
-            None => Ok(()),
+        // Negative if the value is outside: one of the two differences is.
+        let outside = |value: i128| half.wrapping_sub(value) | value.wrapping_add(half);
+        if values.iter().fold(0, |any, &value| any | outside(value)) >= 0 {
+            return Ok(());
         }
+        let bits = 128 - self.params.composer().product().leading_zeros();
+        let index = values.iter().rposition(|&value| outside(value) < 0).unwrap_or_default();
+        Err(EvalError::OutOfRange { index, bits })
     }
 }
 
