@@ -76,11 +76,8 @@ impl<D> Poly<D> {
     /// If there is no such limb.
     #[must_use]
     pub fn select(&self, limbs: impl ExactSizeIterator<Item = usize>) -> Self {
-        let mut residues = AlignedWords::zeros(limbs.len() * self.degree);
-        for (out, i) in residues.chunks_exact_mut(self.degree).zip(limbs) {
-            out.copy_from_slice(self.limb(i));
-        }
-        Self::from_residues(residues, self.degree)
+        let stretches = limbs.map(|i| i * self.degree..(i + 1) * self.degree);
+        Self::from_residues(self.residues.gather(stretches), self.degree)
     }
 
     /// The limbs in order.
@@ -204,11 +201,6 @@ impl Ring {
             plan.inverse(self.kernels, limb);
         }
         Poly::from_residues(poly.residues, self.degree)
-    }
-
-    /// Coefficients → values of one limb, for polynomials that are put together limb by limb.
-    pub(crate) fn forward_limb(&self, poly: &mut Poly<Eval>, limb: usize) {
-        self.plans[limb].forward(self.kernels, poly.limb_mut(limb));
     }
 
     /// `a += b`.

@@ -146,12 +146,7 @@ impl BaseConverter {
     /// If the lengths do not fit together.
     pub fn convert(&self, kernels: Kernels, input: &[u64], out: &mut [u64]) {
         let degree = rows(out.len(), self.to.len());
-        self.convert_rows(kernels, input, out.chunks_exact_mut(degree));
-    }
-
-    /// As [`BaseConverter::convert`], with the rows of the targets wherever they are.
-    pub(crate) fn convert_rows<'a>(&self, kernels: Kernels, input: &[u64], out: impl Iterator<Item = &'a mut [u64]>) {
-        let degree = rows(input.len(), self.from.len());
+        assert_eq!(input.len(), degree * self.from.len());
         let len = input.len() + degree;
         let mut scaled = Zeroizing::new(AlignedWords::zeros(len.next_multiple_of(8)));
         let (terms, overflow) = scaled[..len].split_at_mut(input.len());
@@ -162,7 +157,7 @@ impl BaseConverter {
         let slices: Vec<&[u64]> = terms.chunks_exact(degree).collect();
         kernels.round_quotients(overflow, &slices, &self.reciprocals);
         let slices: Vec<&[u64]> = scaled[..len].chunks_exact(degree).collect();
-        for ((row, p), weights) in out.zip(&self.to).zip(&self.weights) {
+        for ((row, p), weights) in out.chunks_exact_mut(degree).zip(&self.to).zip(&self.weights) {
             kernels.combine(p, row, &slices, weights, self.bits);
         }
     }

@@ -2,7 +2,8 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use core::ops::{Deref, DerefMut};
+use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut, Range};
 
 use zeroize::Zeroize;
 
@@ -27,6 +28,20 @@ impl AlignedWords {
     pub(crate) fn zeros(count: usize) -> Self {
         assert!(count.is_multiple_of(Line::WORDS));
         Self(vec![Line([0; Line::WORDS]); count >> Line::WORDS.trailing_zeros()].into_boxed_slice())
+    }
+
+    /// Copies of some stretches, one behind the other.
+    ///
+    /// # Panics
+    /// If a stretch does not begin and end at a multiple of eight within the words.
+    pub(crate) fn gather(&self, stretches: impl Iterator<Item = Range<usize>>) -> Self {
+        let mut lines = Vec::new();
+        for stretch in stretches {
+            assert!(stretch.start.is_multiple_of(Line::WORDS) && stretch.end.is_multiple_of(Line::WORDS));
+            let shift = Line::WORDS.trailing_zeros();
+            lines.extend_from_slice(&self.0[stretch.start >> shift..stretch.end >> shift]);
+        }
+        Self(lines.into_boxed_slice())
     }
 }
 
@@ -63,6 +78,7 @@ mod tests {
         assert_eq!((words.len(), words.as_ptr() as usize & 63), (24, 0));
         words[23] = 7;
         assert_eq!(words.clone()[20..], [0, 0, 0, 7]);
+        assert_eq!(*words.gather([16..24, 0..8].into_iter()), [0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
         words.zeroize();
         assert_eq!(*words, [0; 24]);
         assert!(AlignedWords::zeros(0).is_empty());

@@ -21,7 +21,26 @@ impl Bfv {
     /// # Errors
     /// [`EvalError`] for operands of different level or size, or exhausted noise.
     pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
-        self.linear_combination(&[a, b], &[1, 1])
+        self.sum(&[a, b])
+    }
+
+    /// Slot-wise sum of any number.
+    ///
+    /// # Errors
+    /// [`EvalError`] for no operands, operands of different level or size, or exhausted noise.
+    pub fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
+        let Some((first, rest)) = terms.split_first() else {
+            return Err(EvalError::OperandCount { left: 0, right: 0 });
+        };
+        rest.iter().try_for_each(|term| check_alike(first, term))?;
+        let noise = rest.iter().fold(first.noise, |noise, term| noise.plus(term.noise));
+        let ring = &self.level(first.level).ring;
+        let mut streams = first.streams.clone();
+        for term in rest {
+            let parts = streams.iter_mut().flatten().zip(term.streams.iter().flatten());
+            parts.for_each(|(out, part)| ring.add_assign(out, part));
+        }
+        self.checked(first.level, noise, streams)
     }
 
     /// Slot-wise difference.
@@ -29,7 +48,12 @@ impl Bfv {
     /// # Errors
     /// [`EvalError`] for operands of different level or size, or exhausted noise.
     pub fn sub(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
-        self.linear_combination(&[a, b], &[1, -1])
+        check_alike(a, b)?;
+        let ring = &self.level(a.level).ring;
+        let mut streams = a.streams.clone();
+        let parts = streams.iter_mut().flatten().zip(b.streams.iter().flatten());
+        parts.for_each(|(out, part)| ring.sub_assign(out, part));
+        self.checked(a.level, a.noise.plus(b.noise), streams)
     }
 
     /// Slot-wise product with one signed word.

@@ -230,6 +230,7 @@ pub(crate) struct Switcher {
 #[derive(Clone, Debug)]
 struct Digit {
     own: Range<usize>,
+    others: Ring,
     converter: BaseConverter,
 }
 
@@ -237,11 +238,10 @@ impl Switcher {
     pub(crate) fn new(params: &Params, level: usize) -> Self {
         let ring = params.key_ring().select(0..level);
         let key_ring = params.key_ring().select(key_limbs(params, level));
-        let moduli = key_ring.moduli();
         let digits = digit_ranges(level, params.special_primes().len()).map(|own| {
-            let others: Vec<_> = (0..moduli.len()).filter(|i| !own.contains(i)).map(|i| moduli[i]).collect();
-            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), &others);
-            Digit { own, converter }
+            let others = key_ring.select((0..key_ring.basis().len()).filter(|i| !own.contains(i)));
+            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), others.moduli());
+            Digit { own, others, converter }
         });
         Self { level, down: ScaleDown::new(&key_ring, level), digits: digits.collect(), ring, key_ring }
     }
@@ -249,41 +249,49 @@ impl Switcher {
     /// `(b, a)` with `b + a·s ≈ part·s'`. Cost at `l` limbs, `α` special primes and `d = ceil(l/α)` digits:
     /// `l + d·(l + α) - l + 2·(l + α)` transforms.
     pub(crate) fn switch(&self, part: &Poly<Eval>, key: &KeySwitchKey) -> [Poly<Eval>; 2] {
-        let digits = self.decompose(part);
-        [0, 1].map(|half| self.down.apply(&self.inner_product(&digits, key, half)))
+        let extensions = self.decompose(part);
+        [0, 1].map(|half| self.down.apply(&self.inner_product(part, &extensions, key, half)))
     }
 
-    /// The digits of a part, modulo all key limbs.
+    /// Each digit of a part modulo the key limbs that are not its own.
     fn decompose(&self, part: &Poly<Eval>) -> Vec<Poly<Eval>> {
         let degree = self.ring.degree();
         let coefficients = self.ring.inverse(part.clone());
         let extend = |digit: &Digit| {
-            let Digit { own, converter } = digit;
-            let mut out: Poly<Eval> = self.key_ring.zero();
-            let input = &coefficients.residues()[own.start * degree..own.end * degree];
-            let others = out.limbs_mut().enumerate().filter(|(i, _)| !own.contains(i)).map(|(_, limb)| limb);
-            converter.convert_rows(self.ring.kernels(), input, others);
-            for i in 0..out.limb_count() {
-                if own.contains(&i) {
-                    out.limb_mut(i).copy_from_slice(part.limb(i));
-                } else {
-                    self.key_ring.forward_limb(&mut out, i);
-                }
-            }
-            out
+            let own = &coefficients.residues()[digit.own.start * degree..digit.own.end * degree];
+            let mut extension = digit.others.zero();
+            digit.converter.convert(self.ring.kernels(), own, extension.residues_mut());
+            digit.others.forward(extension)
         };
         self.digits.iter().map(extend).collect()
     }
 
     /// `Σ_j digit_j·key_j`, for one half of the key. A key of a higher level is read at this level's limbs.
-    fn inner_product(&self, digits: &[Poly<Eval>], key: &KeySwitchKey, half: usize) -> Poly<Eval> {
+    fn inner_product(
+        &self,
+        part: &Poly<Eval>,
+        extensions: &[Poly<Eval>],
+        key: &KeySwitchKey,
+        half: usize,
+    ) -> Poly<Eval> {
         let mut out: Poly<Eval> = self.key_ring.zero();
         for (i, (limb, q)) in out.limbs_mut().zip(self.key_ring.moduli()).enumerate() {
             let in_key = if i < self.level { i } else { i + key.level - self.level };
-            let terms = digits.iter().zip(&key.digits).map(|(digit, key)| (digit.limb(i), key[half].limb(in_key)));
+            let digits = self.digits.iter().zip(extensions).map(|(digit, extension)| match digit.limb(i) {
+                Some(other) => extension.limb(other),
+                None => part.limb(i),
+            });
+            let terms = digits.zip(&key.digits).map(|(digit, key)| (digit, key[half].limb(in_key)));
             self.ring.kernels().dot(q, limb, &terms.collect::<Vec<_>>());
         }
         out
+    }
+}
+
+impl Digit {
+    /// Where a key limb stands among the others; `None` for the digit's own.
+    fn limb(&self, i: usize) -> Option<usize> {
+        if i < self.own.start { Some(i) } else { i.checked_sub(self.own.end).map(|after| self.own.start + after) }
     }
 }
 

@@ -25,6 +25,12 @@ pub trait Evaluator: Sync {
     /// The evaluator's own, here and below.
     fn linear_combination(&self, terms: &[&Self::Value], weights: &[i64]) -> Result<Self::Value, Self::Error>;
 
+    /// `Σ a_i`.
+    ///
+    /// # Errors
+    /// See above.
+    fn sum(&self, terms: &[&Self::Value]) -> Result<Self::Value, Self::Error>;
+
     /// Slot-wise sum with a plaintext of the plan.
     ///
     /// # Errors
@@ -121,6 +127,7 @@ fn apply<E: Evaluator>(evaluator: &E, op: &Op, registers: &[OnceLock<E::Value>])
         Op::LinearCombination { terms, weights } => {
             evaluator.linear_combination(&terms.iter().map(value).collect::<Vec<_>>(), weights)
         }
+        Op::Sum { terms } => evaluator.sum(&terms.iter().map(value).collect::<Vec<_>>()),
         Op::AddPlain { input, plain } => evaluator.add_plain(value(input), *plain),
         Op::MulPlain { input, plain } => evaluator.mul_plain(value(input), *plain),
         Op::Rotate { input, steps } => evaluator.rotate(value(input), *steps),

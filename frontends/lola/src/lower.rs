@@ -306,6 +306,7 @@ impl Lowering<'_> {
             Op::LinearCombination { terms, weights } => {
                 rules.linear_combination(terms.iter().map(of).zip(weights.iter().copied()))
             }
+            Op::Sum { terms } => rules.linear_combination(terms.iter().map(|term| (of(term), 1))),
             Op::AddPlain { input, .. } => rules.add_plain(of(input)),
             Op::MulPlain { input, plain } => rules.mul_plain(of(input), self.norms[plain.0]),
             Op::Rotate { input, .. } => rules.key_switch(of(input)),

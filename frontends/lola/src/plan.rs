@@ -28,6 +28,11 @@ pub enum Op {
         /// One per operand.
         weights: Vec<i64>,
     },
+    /// `Σ terms[i]`.
+    Sum {
+        /// The operands.
+        terms: Vec<Register>,
+    },
     /// Slot-wise sum with a plaintext.
     AddPlain {
         /// The operand.
@@ -68,7 +73,7 @@ impl Op {
     #[must_use]
     pub fn inputs(&self) -> &[Register] {
         match self {
-            Self::LinearCombination { terms, .. } => terms,
+            Self::LinearCombination { terms, .. } | Self::Sum { terms } => terms,
             Self::AddPlain { input, .. }
             | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -79,7 +84,7 @@ impl Op {
 
     pub(crate) fn inputs_mut(&mut self) -> &mut [Register] {
         match self {
-            Self::LinearCombination { terms, .. } => terms,
+            Self::LinearCombination { terms, .. } | Self::Sum { terms } => terms,
             Self::AddPlain { input, .. }
             | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -91,11 +96,11 @@ impl Op {
     fn cost(&self) -> Cost {
         let mut cost = Cost::default();
         match self {
-            Self::LinearCombination { terms, weights } => {
-                let plain_sum = weights.iter().all(|&weight| weight == 1);
-                cost.scalar_products = if plain_sum { 0 } else { terms.len() };
+            Self::LinearCombination { terms, .. } => {
+                cost.scalar_products = terms.len();
                 cost.additions = terms.len().saturating_sub(1);
             }
+            Self::Sum { terms } => cost.additions = terms.len().saturating_sub(1),
             Self::AddPlain { .. } => cost.plain_additions = 1,
             Self::MulPlain { .. } => cost.plain_products = 1,
             Self::Rotate { .. } => cost.rotations = 1,
@@ -115,7 +120,7 @@ pub struct Cost {
     pub squares: usize,
     /// Products with a plaintext in slots.
     pub plain_products: usize,
-    /// Products with a scalar, zero or not, in sums with weights.
+    /// Products with a scalar, zero or not.
     pub scalar_products: usize,
     /// Sums of two ciphertexts.
     pub additions: usize,
@@ -260,6 +265,12 @@ impl fmt::Display for Op {
             Self::LinearCombination { terms, weights } => {
                 for (i, (term, weight)) in terms.iter().zip(weights).enumerate() {
                     write!(f, "{}{weight}·r{}", if i > 0 { " + " } else { "" }, term.0)?;
+                }
+                Ok(())
+            }
+            Self::Sum { terms } => {
+                for (i, term) in terms.iter().enumerate() {
+                    write!(f, "{}r{}", if i > 0 { " + " } else { "" }, term.0)?;
                 }
                 Ok(())
             }

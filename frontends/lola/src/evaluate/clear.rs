@@ -54,6 +54,10 @@ impl Evaluator for Clear<'_> {
         })
     }
 
+    fn sum(&self, terms: &[&Vec<i128>]) -> Result<Vec<i128>, Infallible> {
+        self.slots(|i| terms.iter().fold(0, |sum, term| centre(sum + term[i], self.modulus)))
+    }
+
     fn add_plain(&self, a: &Vec<i128>, plain: PlainId) -> Result<Vec<i128>, Infallible> {
         self.slots(|i| a[i] + self.plain(plain, i))
     }

@@ -67,6 +67,10 @@ impl Evaluator for Encrypted<'_> {
         self.bfv.linear_combination(terms, weights)
     }
 
+    fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
+        self.bfv.sum(terms)
+    }
+
     fn add_plain(&self, a: &Ciphertext, plain: PlainId) -> Result<Ciphertext, EvalError> {
         let addend = self.prepared.addends.get(&(plain, a.level())).ok_or_else(|| self.unprepared(a.level()))?;
         self.bfv.add_plain(a, addend)

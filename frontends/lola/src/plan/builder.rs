@@ -204,8 +204,7 @@ impl Builder {
     }
 
     fn sum(&mut self, terms: Vec<Register>) -> Register {
-        let weights = vec![1; terms.len()];
-        self.push(Op::LinearCombination { terms, weights })
+        self.push(Op::Sum { terms })
     }
 
     /// A plaintext with values where a representation of one message has them, and zeros elsewhere.
