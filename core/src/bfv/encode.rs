@@ -166,7 +166,9 @@ impl Bfv {
         if (1..=max).contains(&asked) { Ok(()) } else { Err(EvalError::NoSuchLevel { asked, max }) }
     }
 
-    /// One decision for all values: that all are in range is public, and so is where one is not.
+    /// One decision for all values: that all are in range is public, and so is where one is not. A function of its own in
+    /// the binary too, where that decision can be told from others.
+    #[inline(never)]
     fn check_range(&self, values: &[i128]) -> Result<(), EvalError> {
         let half = (self.params.composer().product() >> 1) as i128;
         // Negative if the value is outside: one of the two differences is.
