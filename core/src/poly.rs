@@ -76,8 +76,9 @@ impl<D> Poly<D> {
     /// If there is no such limb.
     #[must_use]
     pub fn select(&self, limbs: impl ExactSizeIterator<Item = usize>) -> Self {
+        let count = limbs.len() * self.degree;
         let stretches = limbs.map(|i| i * self.degree..(i + 1) * self.degree);
-        Self::from_residues(self.residues.gather(stretches), self.degree)
+        Self::from_residues(self.residues.gather(count, stretches), self.degree)
     }
 
     /// The limbs in order.

@@ -30,17 +30,20 @@ impl AlignedWords {
         Self(vec![Line([0; Line::WORDS]); count >> Line::WORDS.trailing_zeros()].into_boxed_slice())
     }
 
-    /// Copies of some stretches, one behind the other.
+    /// Copies of some stretches, one behind the other, `count` words in all. Allocated once: a buffer that grows would
+    /// leave copies behind, and words can be secret.
     ///
     /// # Panics
-    /// If a stretch does not begin and end at a multiple of eight within the words.
-    pub(crate) fn gather(&self, stretches: impl Iterator<Item = Range<usize>>) -> Self {
-        let mut lines = Vec::new();
+    /// If a stretch does not begin and end at a multiple of eight within the words, or they are not `count` words.
+    pub(crate) fn gather(&self, count: usize, stretches: impl Iterator<Item = Range<usize>>) -> Self {
+        let shift = Line::WORDS.trailing_zeros();
+        let mut lines = Vec::with_capacity(count >> shift);
         for stretch in stretches {
             assert!(stretch.start.is_multiple_of(Line::WORDS) && stretch.end.is_multiple_of(Line::WORDS));
-            let shift = Line::WORDS.trailing_zeros();
+            assert!(stretch.len() <= count - (lines.len() << shift));
             lines.extend_from_slice(&self.0[stretch.start >> shift..stretch.end >> shift]);
         }
+        assert_eq!(lines.len() << shift, count);
         Self(lines.into_boxed_slice())
     }
 }
@@ -78,7 +81,7 @@ mod tests {
         assert_eq!((words.len(), words.as_ptr() as usize & 63), (24, 0));
         words[23] = 7;
         assert_eq!(words.clone()[20..], [0, 0, 0, 7]);
-        assert_eq!(*words.gather([16..24, 0..8].into_iter()), [0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(*words.gather(16, [16..24, 0..8].into_iter()), [0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
         words.zeroize();
         assert_eq!(*words, [0; 24]);
         assert!(AlignedWords::zeros(0).is_empty());
