@@ -324,3 +324,29 @@ impl Lowering<'_> {
         Ok(self.out.plan.defined_by(step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Whether the noise of the bundled network's plan fits a ring under these plaintext moduli.
+    fn fits(degree: usize, plain: &[u64]) -> bool {
+        let (plan, _) = crate::paper::plan(&tacit_model::mnist().unwrap()).unwrap();
+        let norms = plain_norms(&plan, degree, plain).unwrap();
+        lower_at(&plan, degree, plain, &norms, Security::Classical128, Kernels::detect()).unwrap().is_some()
+    }
+
+    /// Why a message is one row of the larger ring. This follows the noise only: in the smaller ring a message of 8192 slots
+    /// would take both rows. The smallest plaintext modulus there fits, but does not hold the logits.
+    #[test]
+    fn moduli_that_hold_the_logits_need_the_larger_ring() {
+        let bound = tacit_model::mnist().unwrap().logit_bound().unwrap();
+        let one = |degree| plain_moduli(bound, degree).unwrap();
+        let smallest = 65537;
+        assert!(u128::from(smallest) < 2 * bound && fits(8192, &[smallest]));
+        assert!(!fits(8192, &[smallest, 114_689]));
+        assert!(!fits(8192, &one(8192)));
+        assert!(fits(16384, &one(16384)));
+    }
+}

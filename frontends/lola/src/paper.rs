@@ -2,7 +2,8 @@
 //!
 //! The plan is made from the network, for any network of its shape: a convolution, a square, a dense layer, a square, a
 //! dense layer. Where the paper's message is a whole plaintext of `n = 8192` slots, a message here is one of the two
-//! rows of a ring of twice that degree: the noise of this plan does not fit `n = 8192` under the 2024 security table.
+//! rows of a ring of twice that degree: under the 2024 security table, `n = 8192` does not hold the noise of this plan with
+//! plaintext moduli that hold the bundled network's logits, in one piece or in two (a test in [`crate::lower`]).
 
 use tacit_model::{Conv2d, Network, Op, Shape};
 
