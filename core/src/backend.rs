@@ -19,8 +19,8 @@ pub(crate) use aligned::AlignedWords;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
 pub use portable::Portable;
+pub use tables::NttTables;
 pub(crate) use tables::bit_reverse;
-pub use tables::{LaneRoots, NttTables};
 
 mod sealed {
     pub trait Sealed {}
@@ -190,35 +190,39 @@ mod tests {
     use crate::ntt::NttPlan;
     use crate::prime::{is_prime_vartime, next_ntt_prime_vartime};
     use alloc::vec;
+    use alloc::vec::Vec;
 
     #[test]
     fn every_available_backend_conforms() {
         Kernels::available().for_each(suite::check);
     }
 
-    /// Transforms of 52-bit lanes reduce nothing on the way while `(2·log2 n + 1)·q < 2^52`: the primes on either side of
-    /// that bound, with operands that make every level grow.
+    /// The primes on either side of each bound at which transforms of 52-bit lanes change their ways, at every shape of
+    /// their passes, with operands that make every level grow.
     #[test]
-    fn transforms_agree_at_the_edge_of_the_unreduced_class() {
-        for degree in [128usize, 4096, 65536] {
-            let bound = (1u64 << 52) / (2 * u64::from(degree.trailing_zeros()) + 1);
-            let step = 2 * degree as u64;
-            let below = (1..).map(|i| (bound / step - i) * step + 1).find(|&q| is_prime_vartime(q)).unwrap();
-            for prime in [below, next_ntt_prime_vartime(bound, degree).unwrap()] {
-                let plan = NttPlan::new(Modulus::new(prime).unwrap(), degree).unwrap();
-                for xs in [vec![prime - 1; degree], (0..degree as u64).map(|i| prime - 1 - i).collect()] {
-                    let transform = |kernels: Kernels| {
-                        let mut values = xs.clone();
-                        plan.forward(kernels, &mut values);
-                        let mut back = values.clone();
-                        plan.inverse(kernels, &mut back);
-                        assert_eq!(back, xs, "{}, n = {degree}, q = {prime}", kernels.name());
-                        values
-                    };
-                    let expected = transform(Kernels::PORTABLE);
-                    Kernels::available().for_each(|kernels| assert_eq!(transform(kernels), expected));
+    fn transforms_agree_at_the_edges_of_their_classes() {
+        for log_degree in 8..=17 {
+            let (degree, step) = (1usize << log_degree, 2u64 << log_degree);
+            for bound in [2 * log_degree + 1, 64, 8, 4].map(|multiples| (1u64 << 52) / multiples) {
+                let below = (1..).map(|i| (bound / step - i) * step + 1).find(|&q| is_prime_vartime(q)).unwrap();
+                for prime in [below, next_ntt_prime_vartime(bound, degree).unwrap()] {
+                    let plan = NttPlan::new(Modulus::new(prime).unwrap(), degree).unwrap();
+                    transforms_agree(&plan, &vec![prime - 1; degree]);
+                    transforms_agree(&plan, &(0..degree as u64).map(|i| prime - 1 - i).collect::<Vec<_>>());
                 }
             }
+        }
+    }
+
+    fn transforms_agree(plan: &NttPlan, xs: &[u64]) {
+        let mut expected = None;
+        for kernels in Kernels::available() {
+            let (degree, prime) = (plan.degree(), plan.modulus().value());
+            let mut values = xs.to_vec();
+            plan.forward(kernels, &mut values);
+            assert_eq!(&values, expected.get_or_insert_with(|| values.clone()), "n = {degree}, q = {prime}");
+            plan.inverse(kernels, &mut values);
+            assert_eq!(values, xs, "{}, n = {degree}, q = {prime}", kernels.name());
         }
     }
 

@@ -9,11 +9,13 @@
 
 mod ntt;
 mod slices;
+mod tables;
 
 use core::arch::x86_64::*;
 
-use super::{Backend, LaneRoots, NttTables, Portable, sealed};
+use super::{Backend, NttTables, Portable, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
+pub(super) use tables::IfmaRoots;
 
 cpufeatures::new!(features, "avx512f", "avx512dq", "avx512ifma");
 
@@ -28,6 +30,11 @@ const WORD_MASK: u64 = (1 << WORD_BITS) - 1;
 pub struct Avx512Ifma(());
 
 impl Avx512Ifma {
+    /// Whether transforms of this degree and modulus have kernels of their own.
+    pub(super) const fn transforms(degree: usize, modulus: &Modulus) -> bool {
+        degree >= IfmaRoots::MIN_DEGREE && modulus.bits() <= MAX_BITS
+    }
+
     /// The backend, if the processor has the instructions and the operating system saves their registers.
     #[must_use]
     pub fn detect() -> Option<Self> {
@@ -64,22 +71,17 @@ impl Backend for Avx512Ifma {
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
-        let Some([lanes, _]) = tables.lane_roots() else { return Portable.ntt_forward(tables, xs) };
-        let q = tables.modulus().value();
-        debug_assert!(xs.iter().all(|&x| x < q));
-        let levels = u64::from(xs.len().trailing_zeros());
-        // Each level adds at most 2q: nothing has to be reduced on the way if it all fits a word.
-        let unreduced = (2 * levels + 1) * q <= WORD_MASK;
-        let transform = if unreduced { ntt::forward::<true> } else { ntt::forward::<false> };
+        let Some([roots, _]) = tables.ifma_roots() else { return Portable.ntt_forward(tables, xs) };
+        debug_assert!(xs.iter().all(|&x| x < tables.modulus().value()));
         // SAFETY: the token proves the features.
-        unsafe { transform(tables, lanes, xs) }
+        unsafe { ntt::forward(tables, roots, xs) }
     }
 
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
-        let Some([_, lanes]) = tables.lane_roots() else { return Portable.ntt_inverse(tables, xs) };
+        let Some([_, roots]) = tables.ifma_roots() else { return Portable.ntt_inverse(tables, xs) };
         debug_assert!(xs.iter().all(|&x| x < tables.modulus().value()));
         // SAFETY: the token proves the features.
-        unsafe { ntt::inverse(tables, lanes, xs) }
+        unsafe { ntt::inverse(tables, roots, xs) }
     }
 
     fn mul(self, q: &Modulus, a: &mut [u64], b: &[u64]) {
@@ -182,34 +184,6 @@ impl Lanes {
         let product = _mm512_madd52lo_epu64(self.zero, w.value, x);
         _mm512_and_si512(_mm512_madd52lo_epu64(product, estimate, self.minus_q), self.mask)
     }
-
-    /// `(x + w·y, x - w·y)`. With `UNREDUCED`, values grow by at most `2q` and are only meaningful modulo `2^52`; the sum
-    /// is accumulated by the multiplier and the difference is `2x + 2q` less the sum. Otherwise `[0, 4q)² → [0, 4q)²`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn forward<const UNREDUCED: bool>(&self, x: &mut __m512i, y: &mut __m512i, w: Factor) {
-        if UNREDUCED {
-            let double = _mm512_add_epi64(_mm512_add_epi64(*x, *x), self.two_q);
-            let estimate = _mm512_madd52hi_epu64(self.zero, w.quotient, *y);
-            let sum = _mm512_madd52lo_epu64(*x, w.value, *y);
-            *x = _mm512_madd52lo_epu64(sum, estimate, self.minus_q);
-            *y = _mm512_sub_epi64(double, *x);
-        } else {
-            let reduced = Self::reduce_once(*x, self.two_q);
-            let product = self.mul_lazy(*y, w);
-            *x = _mm512_add_epi64(reduced, product);
-            *y = _mm512_sub_epi64(_mm512_add_epi64(reduced, self.two_q), product);
-        }
-    }
-
-    /// `(x + y, w·(x - y))`; `[0, 2q)² → [0, 2q)²`.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn inverse(&self, x: &mut __m512i, y: &mut __m512i, w: Factor) {
-        let difference = _mm512_sub_epi64(_mm512_add_epi64(*x, self.two_q), *y);
-        *x = Self::reduce_once(_mm512_add_epi64(*x, *y), self.two_q);
-        *y = self.mul_lazy(difference, w);
-    }
 }
 
 #[inline]
@@ -237,12 +211,4 @@ fn store(xs: &mut [u64; 8], value: __m512i) {
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn splat_factor(w: Shoup) -> Factor {
     Factor { value: splat(w.value), quotient: splat(w.quotient >> (u64::BITS - WORD_BITS)) }
-}
-
-/// The seven factors of three levels, one per lane.
-#[inline]
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn lane_factors(roots: &LaneRoots) -> [Factor; 7] {
-    let factor = |i: usize| Factor { value: load(&roots.values[i]), quotient: load(&roots.quotients[i]) };
-    [factor(0), factor(1), factor(2), factor(3), factor(4), factor(5), factor(6)]
 }

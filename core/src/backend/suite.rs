@@ -16,7 +16,7 @@ use crate::prime::ntt_primes_vartime;
 /// Runs the whole suite.
 pub fn check<B: Backend>(backend: B) {
     for modulus in moduli() {
-        for n in [8, 64, 128, 256, 512] {
+        for n in [8, 64, 128, 256, 512, 1024] {
             pointwise(backend, &modulus, n);
             sums(backend, &modulus, n);
             quotients(backend, &modulus, n);
@@ -25,11 +25,11 @@ pub fn check<B: Backend>(backend: B) {
     }
 }
 
-/// NTT primes for degrees up to 512, largest of each size class.
+/// NTT primes for degrees up to 1024, largest of each size class.
 fn moduli() -> Vec<Modulus> {
     [17, 30, 31, 46, 48, 50, 51, 59, 60]
         .into_iter()
-        .flat_map(|bits| ntt_primes_vartime(bits, 512, 1, &[]).unwrap())
+        .flat_map(|bits| ntt_primes_vartime(bits, 1024, 1, &[]).unwrap())
         .map(|q| Modulus::new(q).unwrap())
         .collect()
 }

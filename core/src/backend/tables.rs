@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
+#[cfg(target_arch = "x86_64")]
+use super::avx512ifma::{Avx512Ifma, IfmaRoots};
 use crate::error::ParamError;
 use crate::modulus::{Modulus, Shoup};
 use crate::prime::primitive_root_vartime;
@@ -18,45 +20,9 @@ pub struct NttTables {
     inverse_roots: Box<[Shoup]>,
     /// `n^-1` and `n^-1·inverse_roots[1]`.
     last_inverse_level: (Shoup, Shoup),
-    /// The roots of the three levels next to the values, forward and inverse, where a backend reads them.
-    lane_roots: Option<[Box<[LaneRoots]>; 2]>,
-}
-
-/// The roots of the three levels next to the values of 64 neighbours, for eight lanes: lane `l` belongs to the `l`-th
-/// eight of them. Row 0 is for the level of span 8, rows 1 and 2 for span 4, rows 3 to 6 for span 2.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
-pub struct LaneRoots {
-    /// The roots.
-    pub values: [[u64; 8]; 7],
-    /// Their quotients `floor(w·2^52/q)`.
-    pub quotients: [[u64; 8]; 7],
-}
-
-impl LaneRoots {
-    /// The smallest degree and the largest modulus that backends with lanes take on.
-    const MIN_DEGREE: usize = 128;
-    const MAX_BITS: u32 = 50;
-
-    fn of(modulus: &Modulus, roots: &[Shoup]) -> Option<Box<[Self]>> {
-        let n = roots.len();
-        let served = cfg!(target_arch = "x86_64") && n >= Self::MIN_DEGREE && modulus.bits() <= Self::MAX_BITS;
-        let group = |g: usize| {
-            let mut out = Self { values: [[0; 8]; 7], quotients: [[0; 8]; 7] };
-            for lane in 0..8 {
-                let block = 8 * g + lane;
-                for (row, (level, child)) in
-                    [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (2, 3)].into_iter().enumerate()
-                {
-                    let root = roots[(n >> (3 - level)) + (block << level) + child];
-                    out.values[row][lane] = root.value;
-                    out.quotients[row][lane] = root.quotient >> 12;
-                }
-            }
-            out
-        };
-        served.then(|| (0..n >> 6).map(group).collect())
-    }
+    /// Forward and inverse, where that backend has kernels.
+    #[cfg(target_arch = "x86_64")]
+    ifma_roots: Option<Box<[IfmaRoots; 2]>>,
 }
 
 impl NttTables {
@@ -71,10 +37,14 @@ impl NttTables {
         let inverse_roots = powers_bit_reversed(&modulus, inverse(root)?, degree);
         let scaled_root = modulus.mul(scale, inverse_roots[1].value);
         let roots = powers_bit_reversed(&modulus, root, degree);
-        let lanes = LaneRoots::of(&modulus, &roots).zip(LaneRoots::of(&modulus, &inverse_roots));
+        #[cfg(target_arch = "x86_64")]
+        let ifma_roots = Avx512Ifma::detect()
+            .filter(|_| Avx512Ifma::transforms(degree, &modulus))
+            .map(|_| Box::new([IfmaRoots::new(&roots), IfmaRoots::new(&inverse_roots)]));
         Ok(Self {
             modulus,
-            lane_roots: lanes.map(|(forward, inverse)| [forward, inverse]),
+            #[cfg(target_arch = "x86_64")]
+            ifma_roots,
             roots,
             inverse_roots,
             last_inverse_level: (modulus.shoup(scale), modulus.shoup(scaled_root)),
@@ -108,11 +78,11 @@ impl NttTables {
         &self.inverse_roots
     }
 
-    /// The roots of the three levels next to the values, forward and inverse, if a backend reads them: in groups of 64
-    /// neighbours.
-    #[must_use]
-    pub fn lane_roots(&self) -> Option<[&[LaneRoots]; 2]> {
-        self.lane_roots.as_ref().map(|[forward, inverse]| [&**forward, &**inverse])
+    /// What the kernels for AVX-512 with 52-bit multiply-add read, forward and inverse, if they run here and take the
+    /// degree and the modulus.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn ifma_roots(&self) -> Option<&[IfmaRoots; 2]> {
+        self.ifma_roots.as_deref()
     }
 
     /// The factors of the last inverse level, which carry the scaling: `n^-1` and `n^-1·ψ^-rev(1)`.
