@@ -72,10 +72,13 @@ pub(crate) enum NetName {
     Mnist,
 }
 
-/// The plans: that of Table 1 of the LoLa paper.
+/// The plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanName {
+    /// That of Table 1 of the LoLa paper
     Paper,
+    /// The fewest key switches, in the smallest ring that holds the noise
+    Latency,
 }
 
 /// How much of the machine the server takes.

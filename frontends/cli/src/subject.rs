@@ -62,6 +62,7 @@ impl PlanName {
     const fn kind(self) -> PlanKind {
         match self {
             Self::Paper => PlanKind::Paper,
+            Self::Latency => PlanKind::Latency,
         }
     }
 }
@@ -70,6 +71,7 @@ impl fmt::Display for PlanName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Paper => "paper",
+            Self::Latency => "latency",
         })
     }
 }

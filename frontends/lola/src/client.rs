@@ -82,20 +82,21 @@ impl Client<'_> {
     ///
     /// # Errors
     /// [`RunError::Message`] for malformed bytes, [`RunError::Eval`] if the noise bound says that they could be wrong.
-    pub fn decrypt(&self, answer: &[u8]) -> Result<Private<Vec<i128>>, RunError> {
-        let Spec { bfv, outputs, answer_level, .. } = self.spec;
+    pub fn decrypt(&self, bytes: &[u8]) -> Result<Private<Vec<i128>>, RunError> {
+        let Spec { bfv, answer, answer_messages, answer_level, .. } = self.spec;
         let part_len = wire::ciphertext_len(self.spec.params(), *answer_level, 2);
         let read = message::read::<Ciphertext>;
-        let parts = read(MessageKind::Answer, self.spec.fingerprint, self.spec.params(), answer, *outputs, part_len)?;
-        let mut logits = Vec::with_capacity(parts.len());
+        let (of, params) = (self.spec.fingerprint, self.spec.params());
+        let parts = read(MessageKind::Answer, of, params, bytes, *answer_messages, part_len)?;
+        let mut messages = Vec::with_capacity(parts.len());
         for (part, ciphertext) in parts.iter().enumerate() {
             let (level, size) = (ciphertext.level(), ciphertext.size());
             if level != *answer_level || size != 2 {
                 return Err(MessageError::Form { part, level, size, expected: *answer_level }.into());
             }
-            let plaintext = bfv.decrypt(&self.secret, ciphertext)?;
-            logits.push(plaintext.map(|plaintext| bfv.decode(&plaintext)[0]));
+            messages.push(bfv.decrypt(&self.secret, ciphertext)?.map(|plaintext| bfv.decode(&plaintext)));
         }
-        Ok(Private::collect(logits))
+        Ok(Private::collect(messages)
+            .map(|messages| answer.iter().map(|&(message, slot)| messages[message][slot]).collect()))
     }
 }

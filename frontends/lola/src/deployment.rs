@@ -3,16 +3,21 @@
 use sha2::{Digest, Sha256};
 use tacit_core::backend::Kernels;
 use tacit_core::bfv::Bfv;
-use tacit_core::params::Security;
+use tacit_core::params::{Params, Security};
 use tacit_model::Network;
 
 use crate::client::Client;
 use crate::error::{Fingerprint, PlanError};
 use crate::evaluate::Prepared;
-use crate::lower::{Lowered, lower};
-use crate::paper;
+use crate::lower::{Lowered, MAX_DEGREE, lower, lower_to, too_deep};
+use crate::plan::Plan;
+use crate::representation::InputLayout;
 use crate::server::Server;
 use crate::spec::Spec;
+use crate::{latency, paper};
+
+/// The smallest ring that is tried.
+const MIN_DEGREE: usize = 2048;
 
 /// The plans that a network can be deployed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ use crate::spec::Spec;
 pub enum PlanKind {
     /// The plan of the paper's Table 1.
     Paper,
+    /// The fewest key switches, in the smallest ring that holds the noise.
+    Latency,
 }
 
 /// A network with a plan and parameters.
@@ -43,10 +50,10 @@ impl Deployment {
     /// # Errors
     /// See [`Deployment::new`].
     pub fn with_kernels(network: &Network, kind: PlanKind, kernels: Kernels) -> Result<Self, PlanError> {
-        let (plan, layout) = match kind {
-            PlanKind::Paper => paper::plan(network)?,
+        let Planned { plan, layout, params, lowered } = match kind {
+            PlanKind::Paper => paper_deployment(network, kernels)?,
+            PlanKind::Latency => latency_deployment(network, kernels)?,
         };
-        let (params, lowered) = lower(&plan, network.logit_bound()?, Security::Classical128, kernels)?;
         let mut hash = Sha256::new();
         hash.update(b"tacit lola deployment 1");
         hash.update(network.fingerprint().as_bytes());
@@ -56,7 +63,8 @@ impl Deployment {
         let spec = Spec {
             fingerprint: Fingerprint(core::array::from_fn(|i| digest[i])),
             inputs: network.inputs(),
-            outputs: network.outputs(),
+            answer: plan.answer().to_vec(),
+            answer_messages: plan.outputs().len(),
             answer_level: lowered.answer_level(),
             request: lowered.key_request(params.degree()),
             bfv: Bfv::new(&params)?,
@@ -90,5 +98,43 @@ impl Deployment {
     pub fn server(&self) -> Result<Server<'_>, PlanError> {
         let prepared = Prepared::new(&self.spec.bfv, &self.lowered)?;
         Ok(Server::new(&self.spec, &self.lowered, prepared))
+    }
+}
+
+/// A plan, the layout of its input, and parameters that hold it.
+struct Planned {
+    plan: Plan,
+    layout: InputLayout,
+    params: Params,
+    lowered: Lowered,
+}
+
+const SECURITY: Security = Security::Classical128;
+
+fn paper_deployment(network: &Network, kernels: Kernels) -> Result<Planned, PlanError> {
+    let (plan, layout) = paper::plan(network)?;
+    let (params, lowered) = lower(&plan, network.logit_bound()?, SECURITY, kernels)?;
+    Ok(Planned { plan, layout, params, lowered })
+}
+
+/// The plan depends on the slots of a message, which are half the ring's degree: the smallest ring that works is the
+/// fastest.
+fn latency_deployment(network: &Network, kernels: Kernels) -> Result<Planned, PlanError> {
+    let bound = network.logit_bound()?;
+    let mut degree = MIN_DEGREE;
+    loop {
+        let found = match latency::plan(network, degree / 2) {
+            Ok((plan, layout)) => {
+                let found = lower_to(&plan, bound, degree, SECURITY, kernels)?;
+                found.map(|(params, lowered)| Planned { plan, layout, params, lowered })
+            }
+            Err(PlanError::TooWide { .. }) if degree < MAX_DEGREE => None,
+            Err(error) => return Err(error),
+        };
+        match found {
+            Some(planned) => return Ok(planned),
+            None if degree >= MAX_DEGREE => return Err(too_deep(bound, degree, SECURITY)?),
+            None => degree *= 2,
+        }
     }
 }

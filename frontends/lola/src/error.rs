@@ -10,12 +10,12 @@ use tacit_model::ModelError;
 #[non_exhaustive]
 pub enum PlanError {
     /// The network has another shape than the plan is for.
-    #[error(
-        "plan `{plan}` is for convolution, square, dense, square, dense; layer `{layer}` does not fit: use a network of that shape"
-    )]
+    #[error("plan `{plan}` is for {shape}; layer `{layer}` does not fit: use a network of that shape")]
     Shape {
         /// The plan.
         plan: &'static str,
+        /// The layers that it is for.
+        shape: &'static str,
         /// The first layer that does not fit.
         layer: String,
     },

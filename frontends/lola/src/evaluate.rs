@@ -43,6 +43,12 @@ pub trait Evaluator: Sync {
     /// See above.
     fn mul_plain(&self, a: &Self::Value, plain: PlainId) -> Result<Self::Value, Self::Error>;
 
+    /// `Σ a_i·p_i` with plaintexts of the plan.
+    ///
+    /// # Errors
+    /// See above.
+    fn inner_product(&self, terms: &[&Self::Value], plains: &[PlainId]) -> Result<Self::Value, Self::Error>;
+
     /// Rotation to the left.
     ///
     /// # Errors
@@ -130,6 +136,9 @@ fn apply<E: Evaluator>(evaluator: &E, op: &Op, registers: &[OnceLock<E::Value>])
         Op::Sum { terms } => evaluator.sum(&terms.iter().map(value).collect::<Vec<_>>()),
         Op::AddPlain { input, plain } => evaluator.add_plain(value(input), *plain),
         Op::MulPlain { input, plain } => evaluator.mul_plain(value(input), *plain),
+        Op::InnerProduct { terms, plains } => {
+            evaluator.inner_product(&terms.iter().map(value).collect::<Vec<_>>(), plains)
+        }
         Op::Rotate { input, steps } => evaluator.rotate(value(input), *steps),
         Op::Square { input } => evaluator.square(value(input)),
         Op::SwitchTo { input, level } => evaluator.switch_to(value(input), *level),

@@ -34,6 +34,7 @@
 //! | [`representation`] | which value sits in which slot of which message |
 //! | [`plan`] | the inference as a flat list of operations; the paper's matrix–vector methods |
 //! | [`paper`] | the plan of the paper's Table 1 |
+//! | [`latency`] | the plan with the fewest key switches |
 //! | [`lower`](mod@lower) | levels, noise and parameters of a plan |
 //! | [`evaluate`] | running a plan in the clear or encrypted |
 //! | [`spec`] | what a client must know: parameters, layout, keys |
@@ -45,6 +46,7 @@ pub mod client;
 pub mod deployment;
 pub mod error;
 pub mod evaluate;
+pub mod latency;
 pub mod lower;
 mod message;
 pub mod paper;

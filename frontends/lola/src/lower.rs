@@ -24,7 +24,7 @@ const MAX_PRIME_BITS: u32 = 49;
 const SIZE: usize = 2;
 
 /// Degrees to try; a message is one row, half a plaintext.
-const MAX_DEGREE: usize = 32768;
+pub(crate) const MAX_DEGREE: usize = 32768;
 
 /// A plan with modulus switches, for parameters that hold its noise.
 #[derive(Clone, Debug)]
@@ -93,19 +93,37 @@ pub fn lower(
 ) -> Result<(Params, Lowered), PlanError> {
     let mut degree = 2 * plan.slots();
     loop {
-        let plain = plain_moduli(logit_bound, degree)?;
-        let norms = plain_norms(plan, degree, &plain)?;
-        if let Some(found) = lower_at(plan, degree, &plain, &norms, security, kernels)? {
+        if let Some(found) = lower_to(plan, logit_bound, degree, security, kernels)? {
             return Ok(found);
         }
         if degree >= MAX_DEGREE {
-            let plain_bits = plain.iter().map(|t| u64::BITS - t.leading_zeros()).sum();
-            let limit = security.limit(degree).unwrap_or(0);
-            let limit_bits = limit.saturating_sub(MAX_PRIME_BITS + 1);
-            return Err(PlanError::TooDeep { degree, limit_bits, plain_bits, security: security.bits() });
+            return Err(too_deep(logit_bound, degree, security)?);
         }
         degree *= 2;
     }
+}
+
+/// As [`lower`], in a ring of this degree only; `None` if it does not hold the noise.
+///
+/// # Errors
+/// [`PlanError::LogitsTooWide`].
+pub(crate) fn lower_to(
+    plan: &Plan,
+    logit_bound: u128,
+    degree: usize,
+    security: Security,
+    kernels: Kernels,
+) -> Result<Option<(Params, Lowered)>, PlanError> {
+    let plain = plain_moduli(logit_bound, degree)?;
+    let norms = plain_norms(plan, degree, &plain)?;
+    lower_at(plan, degree, &plain, &norms, security, kernels)
+}
+
+/// The refusal of a plan that no ring up to this degree holds.
+pub(crate) fn too_deep(logit_bound: u128, degree: usize, security: Security) -> Result<PlanError, PlanError> {
+    let plain_bits = plain_moduli(logit_bound, degree)?.iter().map(|t| u64::BITS - t.leading_zeros()).sum();
+    let limit_bits = security.limit(degree).unwrap_or(0).saturating_sub(MAX_PRIME_BITS + 1);
+    Ok(PlanError::TooDeep { degree, limit_bits, plain_bits, security: security.bits() })
 }
 
 /// The smallest plaintext moduli that hold values up to `bound` in magnitude.
@@ -309,6 +327,11 @@ impl Lowering<'_> {
             Op::Sum { terms } => rules.linear_combination(terms.iter().map(|term| (of(term), 1))),
             Op::AddPlain { input, .. } => rules.add_plain(of(input)),
             Op::MulPlain { input, plain } => rules.mul_plain(of(input), self.norms[plain.0]),
+            Op::InnerProduct { terms, plains } => {
+                let products =
+                    terms.iter().zip(plains).map(|(term, p)| (rules.mul_plain(of(term), self.norms[p.0]), 1));
+                rules.linear_combination(products)
+            }
             Op::Rotate { input, .. } => rules.key_switch(of(input)),
             Op::Square { input } => rules.key_switch(rules.multiply(of(input), of(input))),
             Op::SwitchTo { input, .. } => {

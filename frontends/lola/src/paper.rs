@@ -9,7 +9,7 @@ use tacit_model::{Conv2d, Network, Op, Shape};
 
 use crate::error::PlanError;
 use crate::plan::{Affine, Builder, Plan};
-use crate::representation::Convolution;
+use crate::representation::{Convolution, InputLayout};
 
 /// Slots of a message, as in the paper.
 pub const SLOTS: usize = 8192;
@@ -17,9 +17,7 @@ pub const SLOTS: usize = 8192;
 /// The name by which the plan is asked for.
 pub const NAME: &str = "paper";
 
-/// The pixels that each slot of each input message holds: entry `[j][p]` is the index of the input value under position
-/// `j` of window `p`, or `None` in the padding.
-pub type InputLayout = Vec<Vec<Option<usize>>>;
+const SHAPE: &str = "convolution, square, dense, square, dense";
 
 /// The plan for a network, and the layout of its input.
 ///
@@ -28,9 +26,13 @@ pub type InputLayout = Vec<Vec<Option<usize>>>;
 pub fn plan(network: &Network) -> Result<(Plan, InputLayout), PlanError> {
     let layers = network.layers();
     let [conv_layer, square_1, dense_layer, square_2, output_layer] = layers else {
-        return Err(PlanError::Shape { plan: NAME, layer: layers.last().map(|l| l.name.clone()).unwrap_or_default() });
+        return Err(PlanError::Shape {
+            plan: NAME,
+            shape: SHAPE,
+            layer: layers.last().map(|l| l.name.clone()).unwrap_or_default(),
+        });
     };
-    let wrong = |layer: &tacit_model::Layer| PlanError::Shape { plan: NAME, layer: layer.name.clone() };
+    let wrong = |layer: &tacit_model::Layer| PlanError::Shape { plan: NAME, shape: SHAPE, layer: layer.name.clone() };
     let Op::Conv2d(conv) = &conv_layer.op else { return Err(wrong(conv_layer)) };
     let Op::Square = square_1.op else { return Err(wrong(square_1)) };
     let Op::Dense(dense) = &dense_layer.op else { return Err(wrong(dense_layer)) };

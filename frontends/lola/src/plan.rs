@@ -4,6 +4,7 @@
 //! [evaluator](crate::evaluate). Register `i` is input `i` for the first registers; each operation defines the next one.
 
 mod builder;
+mod segmented;
 
 pub use builder::{Affine, Builder, Packed};
 
@@ -47,6 +48,13 @@ pub enum Op {
         /// The plaintext.
         plain: PlainId,
     },
+    /// `Σ terms[i]·plains[i]`, slot by slot, with one reduction at the end.
+    InnerProduct {
+        /// The operands.
+        terms: Vec<Register>,
+        /// One per operand.
+        plains: Vec<PlainId>,
+    },
     /// Rotation to the left: slot `i` gets the value of slot `i + steps`.
     Rotate {
         /// The operand.
@@ -73,7 +81,7 @@ impl Op {
     #[must_use]
     pub fn inputs(&self) -> &[Register] {
         match self {
-            Self::LinearCombination { terms, .. } | Self::Sum { terms } => terms,
+            Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
             Self::AddPlain { input, .. }
             | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -84,7 +92,7 @@ impl Op {
 
     pub(crate) fn inputs_mut(&mut self) -> &mut [Register] {
         match self {
-            Self::LinearCombination { terms, .. } | Self::Sum { terms } => terms,
+            Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
             Self::AddPlain { input, .. }
             | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -102,6 +110,10 @@ impl Op {
             }
             Self::Sum { terms } => cost.additions = terms.len().saturating_sub(1),
             Self::AddPlain { .. } => cost.plain_additions = 1,
+            Self::InnerProduct { terms, .. } => {
+                cost.plain_products = terms.len();
+                cost.additions = terms.len().saturating_sub(1);
+            }
             Self::MulPlain { .. } => cost.plain_products = 1,
             Self::Rotate { .. } => cost.rotations = 1,
             Self::Square { .. } => cost.squares = 1,
@@ -175,6 +187,7 @@ pub struct Plan {
     pub(crate) plains: Vec<Vec<i128>>,
     pub(crate) stages: Vec<Stage>,
     pub(crate) outputs: Vec<Register>,
+    pub(crate) answer: Vec<(usize, usize)>,
 }
 
 impl Plan {
@@ -218,6 +231,12 @@ impl Plan {
     #[must_use]
     pub fn outputs(&self) -> &[Register] {
         &self.outputs
+    }
+
+    /// For each output value of the network, the message of the answer and the slot that hold it.
+    #[must_use]
+    pub fn answer(&self) -> &[(usize, usize)] {
+        &self.answer
     }
 
     /// The register that an operation defines.
@@ -276,6 +295,12 @@ impl fmt::Display for Op {
             }
             Self::AddPlain { input, plain } => write!(f, "r{} + p{}", input.0, plain.0),
             Self::MulPlain { input, plain } => write!(f, "r{} · p{}", input.0, plain.0),
+            Self::InnerProduct { terms, plains } => {
+                for (i, (term, plain)) in terms.iter().zip(plains).enumerate() {
+                    write!(f, "{}r{} · p{}", if i > 0 { " + " } else { "" }, term.0, plain.0)?;
+                }
+                Ok(())
+            }
             Self::Rotate { input, steps } => write!(f, "rotate r{} by {steps}", input.0),
             Self::Square { input } => write!(f, "r{0} · r{0}, relinearised", input.0),
             Self::SwitchTo { input, level } => write!(f, "r{} at level {level}", input.0),

@@ -7,7 +7,7 @@ use tacit_core::wire;
 
 use crate::error::Fingerprint;
 use crate::message::HEADER_BYTES;
-use crate::paper::InputLayout;
+use crate::representation::InputLayout;
 
 /// The public side of a deployment: all that a client needs, and no weight.
 #[derive(Clone, Debug)]
@@ -16,7 +16,9 @@ pub struct Spec {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) layout: InputLayout,
     pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
+    /// For each logit, the message of the answer and the slot that hold it.
+    pub(crate) answer: Vec<(usize, usize)>,
+    pub(crate) answer_messages: usize,
     pub(crate) answer_level: usize,
     pub(crate) request: KeyRequest,
 }
@@ -43,7 +45,7 @@ impl Spec {
     /// Bytes of an answer.
     #[must_use]
     pub fn answer_len(&self) -> usize {
-        HEADER_BYTES + self.outputs * wire::ciphertext_len(self.params(), self.answer_level, 2)
+        HEADER_BYTES + self.answer_messages * wire::ciphertext_len(self.params(), self.answer_level, 2)
     }
 
     /// Bytes of the evaluation keys.

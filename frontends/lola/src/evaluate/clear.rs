@@ -66,6 +66,11 @@ impl Evaluator for Clear<'_> {
         self.slots(|i| a[i] * self.plain(plain, i))
     }
 
+    fn inner_product(&self, terms: &[&Vec<i128>], plains: &[PlainId]) -> Result<Vec<i128>, Infallible> {
+        let term = |(a, plain): (&&Vec<i128>, &PlainId), i: usize| centre(a[i] * self.plain(*plain, i), self.modulus);
+        self.slots(|i| terms.iter().zip(plains).map(|pair| term(pair, i)).sum())
+    }
+
     fn rotate(&self, a: &Vec<i128>, steps: isize) -> Result<Vec<i128>, Infallible> {
         let slots = a.len() as isize;
         self.slots(|i| a[(i as isize + steps).rem_euclid(slots) as usize])

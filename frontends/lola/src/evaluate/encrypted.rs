@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use tacit_core::bfv::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand};
+use tacit_core::bfv::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand, Plaintext};
 use tacit_core::error::EvalError;
 use tacit_core::rlwe::EvaluationKeys;
 
@@ -31,15 +31,34 @@ impl Prepared {
 
     /// Encodes the plaintext of an operation, if it has one and no earlier operation used it so.
     fn add(&mut self, bfv: &Bfv, lowered: &Lowered, op: &Op) -> Result<(), EvalError> {
-        let (Op::AddPlain { input, plain } | Op::MulPlain { input, plain }) = op else { return Ok(()) };
-        let level = lowered.level(*input);
-        let plaintext = || encode(bfv, &lowered.plan().plains()[plain.0]);
-        if matches!(op, Op::AddPlain { .. }) {
-            if let Entry::Vacant(entry) = self.addends.entry((*plain, level)) {
-                entry.insert(bfv.addend(&plaintext()?, level)?);
+        let plaintext = |plain: PlainId| encode(bfv, &lowered.plan().plains()[plain.0]);
+        match op {
+            Op::AddPlain { input, plain } => {
+                let level = lowered.level(*input);
+                if let Entry::Vacant(entry) = self.addends.entry((*plain, level)) {
+                    entry.insert(bfv.addend(&plaintext(*plain)?, level)?);
+                }
             }
-        } else if let Entry::Vacant(entry) = self.multiplicands.entry((*plain, level)) {
-            entry.insert(bfv.multiplicand(&plaintext()?, level)?);
+            Op::MulPlain { input, plain } => self.add_factor(bfv, *plain, lowered.level(*input), plaintext)?,
+            Op::InnerProduct { terms, plains } => {
+                for (term, plain) in terms.iter().zip(plains) {
+                    self.add_factor(bfv, *plain, lowered.level(*term), plaintext)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_factor(
+        &mut self,
+        bfv: &Bfv,
+        plain: PlainId,
+        level: usize,
+        plaintext: impl Fn(PlainId) -> Result<Plaintext, EvalError>,
+    ) -> Result<(), EvalError> {
+        if let Entry::Vacant(entry) = self.multiplicands.entry((plain, level)) {
+            entry.insert(bfv.multiplicand(&plaintext(plain)?, level)?);
         }
         Ok(())
     }
@@ -54,6 +73,10 @@ pub struct Encrypted<'a> {
 }
 
 impl Encrypted<'_> {
+    fn factor(&self, plain: PlainId, level: usize) -> Result<&PlainMultiplicand, EvalError> {
+        self.prepared.multiplicands.get(&(plain, level)).ok_or_else(|| self.unprepared(level))
+    }
+
     fn unprepared(&self, level: usize) -> EvalError {
         EvalError::NoSuchLevel { asked: level, max: self.bfv.params().max_level() }
     }
@@ -77,8 +100,12 @@ impl Evaluator for Encrypted<'_> {
     }
 
     fn mul_plain(&self, a: &Ciphertext, plain: PlainId) -> Result<Ciphertext, EvalError> {
-        let factor = self.prepared.multiplicands.get(&(plain, a.level())).ok_or_else(|| self.unprepared(a.level()))?;
-        self.bfv.mul_plain(a, factor)
+        self.bfv.mul_plain(a, self.factor(plain, a.level())?)
+    }
+
+    fn inner_product(&self, terms: &[&Ciphertext], plains: &[PlainId]) -> Result<Ciphertext, EvalError> {
+        let factors = terms.iter().zip(plains).map(|(term, &plain)| self.factor(plain, term.level()));
+        self.bfv.inner_product(terms, &factors.collect::<Result<Vec<_>, _>>()?)
     }
 
     fn rotate(&self, a: &Ciphertext, steps: isize) -> Result<Ciphertext, EvalError> {

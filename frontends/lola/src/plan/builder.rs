@@ -23,7 +23,7 @@ pub struct Affine<'a> {
 }
 
 impl<'a> Affine<'a> {
-    fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [i64], i128)> + use<'a> {
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = (&'a [i64], i128)> + use<'a> {
         let columns = self.weights.len() / self.bias.len().max(1);
         self.weights.chunks_exact(columns.max(1)).zip(self.bias.iter().copied())
     }
@@ -32,7 +32,7 @@ impl<'a> Affine<'a> {
 /// Collects operations.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    plan: Plan,
+    pub(super) plan: Plan,
 }
 
 impl Builder {
@@ -48,14 +48,16 @@ impl Builder {
             plains: Vec::new(),
             stages: Vec::new(),
             outputs: Vec::new(),
+            answer: Vec::new(),
         };
         (Self { plan }, Packed { representation: input, registers: (0..inputs).map(Register).collect() })
     }
 
     /// The plan whose answer is `output`.
     #[must_use]
-    pub fn finish<R>(mut self, output: &Packed<R>) -> Plan {
+    pub fn finish<R: Representation>(mut self, output: &Packed<R>) -> Plan {
         self.plan.outputs.clone_from(&output.registers);
+        self.plan.answer = (0..output.representation.len()).map(|i| output.representation.locate(i)).collect();
         self.plan
     }
 
@@ -188,7 +190,7 @@ impl Builder {
     }
 
     /// Slot `i` becomes the sum of slots `i .. i + width`, for a power of two: `log2 width` rotations and additions.
-    fn fold(&mut self, mut register: Register, width: usize) -> Register {
+    pub(super) fn fold(&mut self, mut register: Register, width: usize) -> Register {
         let mut steps = width / 2;
         while steps > 0 {
             let rotated = self.rotate(register, steps as isize);
@@ -199,11 +201,11 @@ impl Builder {
     }
 
     /// A rotation, unless it is by nothing.
-    fn rotate(&mut self, input: Register, steps: isize) -> Register {
+    pub(super) fn rotate(&mut self, input: Register, steps: isize) -> Register {
         if steps == 0 { input } else { self.push(Op::Rotate { input, steps }) }
     }
 
-    fn sum(&mut self, terms: Vec<Register>) -> Register {
+    pub(super) fn sum(&mut self, terms: Vec<Register>) -> Register {
         self.push(Op::Sum { terms })
     }
 
@@ -216,12 +218,12 @@ impl Builder {
         self.plain(slots)
     }
 
-    fn plain(&mut self, values: Vec<i128>) -> PlainId {
+    pub(super) fn plain(&mut self, values: Vec<i128>) -> PlainId {
         self.plan.plains.push(values);
         PlainId(self.plan.plains.len() - 1)
     }
 
-    fn push(&mut self, op: Op) -> Register {
+    pub(super) fn push(&mut self, op: Op) -> Register {
         self.plan.ops.push(op);
         self.plan.defined_by(self.plan.ops.len() - 1)
     }
