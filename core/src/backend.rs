@@ -8,6 +8,9 @@
 mod aligned;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
 mod portable;
 #[cfg(any(test, feature = "testing"))]
@@ -16,6 +19,8 @@ mod tables;
 
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(crate) use aligned::AlignedWords;
+#[cfg(target_arch = "x86_64")]
+pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
 pub use portable::Portable;
@@ -85,6 +90,9 @@ pub const MAX_TERMS: usize = 255;
 pub enum Kernels {
     /// Safe Rust for every machine.
     Portable(Portable),
+    /// AVX2 with fused multiply-add, for primes below `2^50`.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
     /// AVX-512 with 52-bit multiply-add, for primes below `2^50`.
     #[cfg(target_arch = "x86_64")]
     Avx512Ifma(Avx512Ifma),
@@ -95,6 +103,8 @@ macro_rules! dispatch {
     ($self:ident, $backend:ident => $call:expr) => {
         match $self {
             Kernels::Portable($backend) => $call,
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Avx2($backend) => $call,
             #[cfg(target_arch = "x86_64")]
             Kernels::Avx512Ifma($backend) => $call,
         }
@@ -114,10 +124,10 @@ impl Kernels {
     /// Every backend that this machine can run, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let wider = Avx512Ifma::detect().map(Self::Avx512Ifma);
+        let wider = [Avx2::detect().map(Self::Avx2), Avx512Ifma::detect().map(Self::Avx512Ifma)];
         #[cfg(not(target_arch = "x86_64"))]
-        let wider = None;
-        [Some(Self::PORTABLE), wider].into_iter().flatten()
+        let wider: [Option<Self>; 0] = [];
+        core::iter::once(Self::PORTABLE).chain(wider.into_iter().flatten())
     }
 }
 

@@ -30,11 +30,6 @@ const WORD_MASK: u64 = (1 << WORD_BITS) - 1;
 pub struct Avx512Ifma(());
 
 impl Avx512Ifma {
-    /// Whether transforms of this degree and modulus have kernels of their own.
-    pub(super) const fn transforms(degree: usize, modulus: &Modulus) -> bool {
-        degree >= IfmaRoots::MIN_DEGREE && modulus.bits() <= MAX_BITS
-    }
-
     /// The backend, if the processor has the instructions and the operating system saves their registers.
     #[must_use]
     pub fn detect() -> Option<Self> {

@@ -5,7 +5,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 #[cfg(target_arch = "x86_64")]
-use super::avx512ifma::{Avx512Ifma, IfmaRoots};
+use once_cell::race::OnceBox;
+
+#[cfg(target_arch = "x86_64")]
+use super::avx2::DoubleRoots;
+#[cfg(target_arch = "x86_64")]
+use super::avx512ifma::IfmaRoots;
 use crate::error::ParamError;
 use crate::modulus::{Modulus, Shoup};
 use crate::prime::primitive_root_vartime;
@@ -20,9 +25,11 @@ pub struct NttTables {
     inverse_roots: Box<[Shoup]>,
     /// `n^-1` and `n^-1·inverse_roots[1]`.
     last_inverse_level: (Shoup, Shoup),
-    /// Forward and inverse, where that backend has kernels.
+    /// What a backend reads besides, forward and inverse, from the first time on that it does.
     #[cfg(target_arch = "x86_64")]
-    ifma_roots: Option<Box<[IfmaRoots; 2]>>,
+    double_roots: OnceBox<[DoubleRoots; 2]>,
+    #[cfg(target_arch = "x86_64")]
+    ifma_roots: OnceBox<[IfmaRoots; 2]>,
 }
 
 impl NttTables {
@@ -37,14 +44,12 @@ impl NttTables {
         let inverse_roots = powers_bit_reversed(&modulus, inverse(root)?, degree);
         let scaled_root = modulus.mul(scale, inverse_roots[1].value);
         let roots = powers_bit_reversed(&modulus, root, degree);
-        #[cfg(target_arch = "x86_64")]
-        let ifma_roots = Avx512Ifma::detect()
-            .filter(|_| Avx512Ifma::transforms(degree, &modulus))
-            .map(|_| Box::new([IfmaRoots::new(&roots), IfmaRoots::new(&inverse_roots)]));
         Ok(Self {
             modulus,
             #[cfg(target_arch = "x86_64")]
-            ifma_roots,
+            double_roots: OnceBox::new(),
+            #[cfg(target_arch = "x86_64")]
+            ifma_roots: OnceBox::new(),
             roots,
             inverse_roots,
             last_inverse_level: (modulus.shoup(scale), modulus.shoup(scaled_root)),
@@ -78,11 +83,22 @@ impl NttTables {
         &self.inverse_roots
     }
 
-    /// What the kernels for AVX-512 with 52-bit multiply-add read, forward and inverse, if they run here and take the
-    /// degree and the modulus.
+    /// The roots as doubles, forward and inverse, if the degree and the modulus are of their class. The first call makes
+    /// them: two conversions for each root, and `32n` bytes.
     #[cfg(target_arch = "x86_64")]
-    pub(super) fn ifma_roots(&self) -> Option<&[IfmaRoots; 2]> {
-        self.ifma_roots.as_deref()
+    pub(super) fn double_roots(&self) -> Option<[&DoubleRoots; 2]> {
+        let make = || Box::new([&self.roots, &self.inverse_roots].map(|roots| DoubleRoots::new(&self.modulus, roots)));
+        let served = DoubleRoots::serve(&self.modulus, self.roots.len());
+        served.then(|| self.double_roots.get_or_init(make).each_ref())
+    }
+
+    /// The roots in the order of 52-bit lanes, forward and inverse, if the degree and the modulus are of their class. The
+    /// first call makes them: `32n` bytes.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn ifma_roots(&self) -> Option<[&IfmaRoots; 2]> {
+        let make = || Box::new([&self.roots, &self.inverse_roots].map(|roots| IfmaRoots::new(roots)));
+        let served = IfmaRoots::serve(&self.modulus, self.roots.len());
+        served.then(|| self.ifma_roots.get_or_init(make).each_ref())
     }
 
     /// The factors of the last inverse level, which carry the scaling: `n^-1` and `n^-1·ψ^-rev(1)`.

@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
-use crate::modulus::Shoup;
+use crate::modulus::{Modulus, Shoup};
 
-use super::WORD_BITS;
+use super::{MAX_BITS, WORD_BITS};
 
 /// The powers of one root for both kinds of levels.
 #[derive(Clone, Debug)]
@@ -27,7 +27,12 @@ pub(super) struct LaneRoots {
 
 impl IfmaRoots {
     /// The smallest degree that has a pass between vectors on either side of the blocks.
-    pub(in crate::backend) const MIN_DEGREE: usize = 256;
+    const MIN_DEGREE: usize = 256;
+
+    /// Whether transforms of this modulus and degree have kernels that read these.
+    pub(in crate::backend) fn serve(modulus: &Modulus, degree: usize) -> bool {
+        degree >= Self::MIN_DEGREE && modulus.bits() <= MAX_BITS
+    }
 
     /// Rearranges `roots[i] = ψ^rev(i)`.
     pub(in crate::backend) fn new(roots: &[Shoup]) -> Self {
