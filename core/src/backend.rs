@@ -11,6 +11,9 @@ mod aligned;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
 mod portable;
 #[cfg(any(test, feature = "testing"))]
@@ -21,6 +24,8 @@ use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(crate) use aligned::AlignedWords;
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
 pub use portable::Portable;
@@ -93,7 +98,10 @@ pub enum Kernels {
     /// AVX2 with fused multiply-add, for primes below `2^50`.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
-    /// AVX-512 with 52-bit multiply-add, for primes below `2^50`.
+    /// AVX-512 in 64-bit lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    /// AVX-512 with 52-bit multiply-add, for primes below `2^50`; larger ones as [`Self::Avx512`].
     #[cfg(target_arch = "x86_64")]
     Avx512Ifma(Avx512Ifma),
 }
@@ -105,6 +113,8 @@ macro_rules! dispatch {
             Kernels::Portable($backend) => $call,
             #[cfg(target_arch = "x86_64")]
             Kernels::Avx2($backend) => $call,
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Avx512($backend) => $call,
             #[cfg(target_arch = "x86_64")]
             Kernels::Avx512Ifma($backend) => $call,
         }
@@ -124,7 +134,11 @@ impl Kernels {
     /// Every backend that this machine can run, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let wider = [Avx2::detect().map(Self::Avx2), Avx512Ifma::detect().map(Self::Avx512Ifma)];
+        let wider = [
+            Avx2::detect().map(Self::Avx2),
+            Avx512::detect().map(Self::Avx512),
+            Avx512Ifma::detect().map(Self::Avx512Ifma),
+        ];
         #[cfg(not(target_arch = "x86_64"))]
         let wider: [Option<Self>; 0] = [];
         core::iter::once(Self::PORTABLE).chain(wider.into_iter().flatten())

@@ -1,7 +1,7 @@
 //! Kernels for AVX-512 with 52-bit integer multiply-add, eight residues at a time, for primes below `2^50`.
 //!
 //! `vpmadd52lo` and `vpmadd52hi` multiply the low 52 bits of two lanes and add the low or high 52 bits of the product to a
-//! third. Larger primes and operands go to the portable code, compiled for this instruction set.
+//! third. Larger primes and operands go to the kernels of [`Avx512`].
 //!
 //! # Safety
 //! Every `unsafe` call into this module's functions rests on the token: an [`Avx512Ifma`] exists only where the processor
@@ -13,7 +13,7 @@ mod tables;
 
 use core::arch::x86_64::*;
 
-use super::{Backend, NttTables, Portable, sealed};
+use super::{Avx512, Backend, NttTables, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(super) use tables::IfmaRoots;
 
@@ -39,16 +39,11 @@ impl Avx512Ifma {
 
 impl sealed::Sealed for Avx512Ifma {}
 
-/// Methods that compile the portable code for this instruction set.
-macro_rules! compiled_portable {
+/// Methods that need no 52-bit product.
+macro_rules! as_avx512 {
     ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
         $(fn $name(self, $($arg: $ty),*) {
-            #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-            fn compiled($($arg: $ty),*) {
-                Portable.$name($($arg),*);
-            }
-            // SAFETY: the token proves the features.
-            unsafe { compiled($($arg),*) }
+            Avx512::from(self).$name($($arg),*);
         })*
     };
 }
@@ -58,7 +53,7 @@ impl Backend for Avx512Ifma {
         "avx512ifma"
     }
 
-    compiled_portable! {
+    as_avx512! {
         add(q: &Modulus, a: &mut [u64], b: &[u64]);
         sub(q: &Modulus, a: &mut [u64], b: &[u64]);
         neg(q: &Modulus, a: &mut [u64]);
@@ -66,14 +61,14 @@ impl Backend for Avx512Ifma {
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
-        let Some([roots, _]) = tables.ifma_roots() else { return Portable.ntt_forward(tables, xs) };
+        let Some([roots, _]) = tables.ifma_roots() else { return Avx512::from(self).ntt_forward(tables, xs) };
         debug_assert!(xs.iter().all(|&x| x < tables.modulus().value()));
         // SAFETY: the token proves the features.
         unsafe { ntt::forward(tables, roots, xs) }
     }
 
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
-        let Some([_, roots]) = tables.ifma_roots() else { return Portable.ntt_inverse(tables, xs) };
+        let Some([_, roots]) = tables.ifma_roots() else { return Avx512::from(self).ntt_inverse(tables, xs) };
         debug_assert!(xs.iter().all(|&x| x < tables.modulus().value()));
         // SAFETY: the token proves the features.
         unsafe { ntt::inverse(tables, roots, xs) }
@@ -81,7 +76,7 @@ impl Backend for Avx512Ifma {
 
     fn mul(self, q: &Modulus, a: &mut [u64], b: &[u64]) {
         if q.bits() > MAX_BITS {
-            return Portable.mul(q, a, b);
+            return Avx512::from(self).mul(q, a, b);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::mul(q, a, b) }
@@ -89,7 +84,7 @@ impl Backend for Avx512Ifma {
 
     fn mul_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], b: &[u64]) {
         if q.bits() > MAX_BITS {
-            return Portable.mul_add(q, acc, a, b);
+            return Avx512::from(self).mul_add(q, acc, a, b);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::mul_add(q, acc, a, b) }
@@ -97,7 +92,7 @@ impl Backend for Avx512Ifma {
 
     fn mul_scalar(self, q: &Modulus, a: &mut [u64], w: Shoup) {
         if q.bits() > MAX_BITS {
-            return Portable.mul_scalar(q, a, w);
+            return Avx512::from(self).mul_scalar(q, a, w);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::mul_scalar(q, a, w) }
@@ -105,7 +100,7 @@ impl Backend for Avx512Ifma {
 
     fn dot(self, q: &Modulus, out: &mut [u64], terms: &[(&[u64], &[u64])]) {
         if q.bits() > MAX_BITS {
-            return Portable.dot(q, out, terms);
+            return Avx512::from(self).dot(q, out, terms);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::dot(q, out, terms) }
@@ -113,7 +108,7 @@ impl Backend for Avx512Ifma {
 
     fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32) {
         if q.bits() > MAX_BITS || bits > WORD_BITS {
-            return Portable.combine(q, out, terms, weights, bits);
+            return Avx512::from(self).combine(q, out, terms, weights, bits);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::combine(q, out, terms, weights) }
@@ -121,7 +116,7 @@ impl Backend for Avx512Ifma {
 
     fn round_quotients(self, out: &mut [u64], terms: &[&[u64]], reciprocals: &[Reciprocal]) {
         if reciprocals.iter().any(|r| r.shift() >= MAX_BITS) {
-            return Portable.round_quotients(out, terms, reciprocals);
+            return Avx512::from(self).round_quotients(out, terms, reciprocals);
         }
         // SAFETY: the token proves the features.
         unsafe { slices::round_quotients(out, terms, reciprocals) }

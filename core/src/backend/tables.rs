@@ -10,6 +10,8 @@ use once_cell::race::OnceBox;
 #[cfg(target_arch = "x86_64")]
 use super::avx2::DoubleRoots;
 #[cfg(target_arch = "x86_64")]
+use super::avx512::LaneTables;
+#[cfg(target_arch = "x86_64")]
 use super::avx512ifma::IfmaRoots;
 use crate::error::ParamError;
 use crate::modulus::{Modulus, Shoup};
@@ -30,6 +32,8 @@ pub struct NttTables {
     double_roots: OnceBox<[DoubleRoots; 2]>,
     #[cfg(target_arch = "x86_64")]
     ifma_roots: OnceBox<[IfmaRoots; 2]>,
+    #[cfg(target_arch = "x86_64")]
+    lane_tables: OnceBox<LaneTables>,
 }
 
 impl NttTables {
@@ -50,6 +54,8 @@ impl NttTables {
             double_roots: OnceBox::new(),
             #[cfg(target_arch = "x86_64")]
             ifma_roots: OnceBox::new(),
+            #[cfg(target_arch = "x86_64")]
+            lane_tables: OnceBox::new(),
             roots,
             inverse_roots,
             last_inverse_level: (modulus.shoup(scale), modulus.shoup(scaled_root)),
@@ -99,6 +105,14 @@ impl NttTables {
         let make = || Box::new([&self.roots, &self.inverse_roots].map(|roots| IfmaRoots::new(roots)));
         let served = IfmaRoots::serve(&self.modulus, self.roots.len());
         served.then(|| self.ifma_roots.get_or_init(make).each_ref())
+    }
+
+    /// What 64-bit lanes read beside the roots, if the degree is of their class. The first call makes them: `28n` bytes.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn lane_tables(&self) -> Option<&LaneTables> {
+        let scale = self.last_inverse_level.0.value;
+        let make = || Box::new(LaneTables::new(&self.modulus, &self.roots, &self.inverse_roots, scale));
+        LaneTables::serve(self.roots.len()).then(|| self.lane_tables.get_or_init(make))
     }
 
     /// The factors of the last inverse level, which carry the scaling: `n^-1` and `n^-1·ψ^-rev(1)`.

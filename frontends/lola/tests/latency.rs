@@ -43,6 +43,7 @@ proptest! {
         })
     ) {
         let segments = Segmented::for_outputs(x.len(), hidden_bias.len(), SLOTS).unwrap();
+        prop_assume!(bias.len() <= SLOTS / segments.period);
         let message: Vec<i64> = segments.spread(|i| i128::from(x[i])).iter().map(|&v| v as i64).collect();
         let (mut b, v) = Builder::new("test", SLOTS, segments);
         let hidden = b.segmented_diagonals(&v, Affine { weights: &first, bias: &hidden_bias });

@@ -63,9 +63,13 @@ impl Builder {
 
     /// A dense layer on a vector that every segment holds: one product with a plaintext, which has one row per segment,
     /// and a sum within segments.
+    ///
+    /// # Panics
+    /// If there are more rows than segments.
     #[must_use]
     pub fn replicated_rows(&mut self, x: &Packed<Replicated>, matrix: Affine<'_>) -> Packed<Spaced> {
         let period = x.representation.period;
+        assert!(matrix.bias.len() * period <= self.plan.slots, "a row per segment");
         let (mut weights, mut bias) = (vec![0; self.plan.slots], vec![0; self.plan.slots]);
         for (c, (row, value)) in matrix.rows().enumerate() {
             for (slot, &weight) in weights[c * period..].iter_mut().zip(row) {
