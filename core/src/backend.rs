@@ -15,6 +15,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
+#[cfg(test)]
+mod level_bounds;
 mod portable;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;

@@ -13,6 +13,8 @@ pub mod barrett;
 pub mod montgomery;
 pub mod reciprocal;
 pub mod shoup;
+#[cfg(test)]
+mod word_model;
 
 use crate::ct::{mask_less, mask_negative, reduce_once, select};
 use crate::error::ParamError;

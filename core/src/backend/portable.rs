@@ -134,7 +134,7 @@ impl Backend for Portable {
 ///
 /// `x` is brought to `[0, 2q)`, `w·y` is lazy in `[0, 2q)`, and `2q` keeps the difference positive.
 #[inline(always)]
-fn forward_butterfly(x: u64, y: u64, w: Shoup, q: u64) -> (u64, u64) {
+pub(super) fn forward_butterfly(x: u64, y: u64, w: Shoup, q: u64) -> (u64, u64) {
     let x = reduce_once(x, 2 * q);
     let t = w.mul_lazy(y, q);
     (x + t, x + 2 * q - t)
@@ -142,7 +142,7 @@ fn forward_butterfly(x: u64, y: u64, w: Shoup, q: u64) -> (u64, u64) {
 
 /// `(x + y, w·(x - y))`; `[0, 2q)² → [0, 2q)²` (Harvey 2014, algorithm 3).
 #[inline(always)]
-fn inverse_butterfly(x: u64, y: u64, w: Shoup, q: u64) -> (u64, u64) {
+pub(super) fn inverse_butterfly(x: u64, y: u64, w: Shoup, q: u64) -> (u64, u64) {
     (reduce_once(x + y, 2 * q), w.mul_lazy(x + 2 * q - y, q))
 }
 

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use super::{Backend, NttTables};
 use crate::modulus::Modulus;
-use crate::prime::ntt_primes_vartime;
+use crate::prime::{next_ntt_prime_vartime, ntt_primes_vartime};
 
 /// Runs the whole suite.
 pub fn check<B: Backend>(backend: B) {
@@ -25,11 +25,14 @@ pub fn check<B: Backend>(backend: B) {
     }
 }
 
-/// NTT primes for degrees up to 1024, largest of each size class.
-fn moduli() -> Vec<Modulus> {
-    [17, 30, 31, 46, 48, 50, 51, 59, 60]
+/// NTT primes for degrees up to 1024, smallest and largest of each size.
+pub(crate) fn moduli() -> Vec<Modulus> {
+    [17, 30, 31, 32, 46, 48, 50, 51, 52, 59, 60]
         .into_iter()
-        .flat_map(|bits| ntt_primes_vartime(bits, 1024, 1, &[]).unwrap())
+        .flat_map(|bits| {
+            let smallest = next_ntt_prime_vartime(1 << (bits - 1), 1024).unwrap();
+            [smallest, ntt_primes_vartime(bits, 1024, 1, &[]).unwrap()[0]]
+        })
         .map(|q| Modulus::new(q).unwrap())
         .collect()
 }

@@ -6,6 +6,8 @@
 
 mod forward;
 mod inverse;
+#[cfg(test)]
+mod levels;
 mod room;
 
 use core::arch::x86_64::*;
