@@ -1,5 +1,5 @@
 //! What is secret is overwritten before its memory is freed: keys in every form, noise, plaintexts, the forms in which they
-//! are encrypted, phases, decoded slots and the bytes of keys.
+//! are encrypted, phases, the scratch in which they are scaled, decoded slots and the bytes of keys.
 //!
 //! The secrets are known because the generator is: the same draws are made again through the public samplers. Stacks and
 //! registers are not looked at.
@@ -94,6 +94,38 @@ fn message(ring: &Ring, values: &[i128]) -> Poly<Coeff> {
     ring.inverse(evaluations)
 }
 
+/// What decryption multiplies a phase by before it converts its residues: `t`, and `t·(Q/q_i)^-1`.
+fn scaling_factors(ring: &Ring, t: u64) -> [Vec<u64>; 2] {
+    let product = ring.basis().product();
+    let factors = ring.moduli().iter().map(|q| {
+        let cofactor = &product / q.value() % q.value();
+        let inverse = q.inverse(u64::try_from(&cofactor).unwrap()).unwrap();
+        (q.reduce(t), q.mul(q.reduce(t), inverse))
+    });
+    let (multiplied, converted) = factors.unzip();
+    [multiplied, converted]
+}
+
+/// The squares of the slots, as decryption of their encryption gives them.
+fn squares(bfv: &Bfv) -> Vec<i128> {
+    let modulus = bfv.params().composer().product() as i128;
+    values(bfv).iter().map(|x| party::centre(x * x, modulus)).collect()
+}
+
+/// What decryption of the squares gives.
+fn square_patterns(bfv: &Bfv) -> Vec<Pattern> {
+    let params = bfv.params();
+    let plain = Ring::new(DEGREE, &params.plain_moduli()[..1], params.kernels()).unwrap();
+    let squares = squares(bfv);
+    let mut patterns = vec![Pattern::new("squares", &squares, i128::to_le_bytes)];
+    patterns.extend(both(
+        ["message of squares", "values of the message of squares"],
+        &plain,
+        &message(&plain, &squares),
+    ));
+    patterns
+}
+
 /// What encryption and decryption handle, for the first plaintext modulus.
 fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
     let params = bfv.params();
@@ -111,6 +143,11 @@ fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
     let error = noise(DEGREE, &mut drawn);
     let mut phase = scaled.clone();
     ring.add_assign(&mut phase, &ring.lift(&error));
+    let [multiplied, converted] = scaling_factors(&ring, plain.moduli()[0].value()).map(|factors| {
+        let mut scaled = phase.clone();
+        ring.mul_residues_assign(&mut scaled, &factors);
+        scaled
+    });
     let mut mask = uniform_vartime(&ring, &seed, Label::Ciphertext { stream: 0 });
     ring.mul_assign(&mut mask, &ring.forward(ring.lift(&ternary(DEGREE, &mut rng(SECRET)))));
 
@@ -121,6 +158,8 @@ fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
         Pattern::new("slots", &values, i128::to_le_bytes),
         words("a·s", &mask),
         words("scaled residue of the message", &low),
+        words("phase times t", &multiplied),
+        words("phase as its residues are converted", &converted),
         small("noise", &error),
         small("mask of public encryption", &public_mask),
         small("noise of public encryption", &public_error),
@@ -147,8 +186,12 @@ fn nothing_secret_is_freed() {
     let plaintext = bfv.encode(&slots).unwrap();
     let query = bfv.expand(&bfv.encrypt(&secret, &plaintext, &mut rng(QUERY)).unwrap());
 
+    let square = bfv.square(&query).unwrap();
+    let low = bfv.switch_to(&query, 1).unwrap();
+
     let mut patterns = key_patterns(&params);
     patterns.extend(message_patterns(&bfv));
+    patterns.extend(square_patterns(&bfv));
     let controls = patterns.iter().map(|pattern| freed(|| drop(pattern.bytes.clone())));
     let missed: Vec<_> = patterns.iter().zip(controls).filter(|(pattern, blocks)| !pattern.is_in(blocks)).collect();
     assert!(
@@ -158,7 +201,9 @@ fn nothing_secret_is_freed() {
     );
 
     type Step<'a> = (&'a str, &'a dyn Fn());
-    let steps: [Step<'_>; 10] = [
+    let decrypt = |ciphertext| bfv.decode(&bfv.decrypt(&secret, ciphertext).unwrap().release());
+    assert!(*decrypt(&square) == squares(&bfv) && *decrypt(&low) == slots, "wrong values");
+    let steps: [Step<'_>; 12] = [
         ("generate", &|| drop(SecretKey::generate(&params, &mut rng(SECRET)))),
         ("clone", &|| drop(secret.clone())),
         ("public key", &|| drop(PublicKey::generate(&secret, &mut rng(QUERY)))),
@@ -168,7 +213,9 @@ fn nothing_secret_is_freed() {
         ("encode", &|| drop(bfv.addend(&bfv.encode(&slots).unwrap(), params.max_level()))),
         ("encrypt", &|| drop(bfv.encrypt(&secret, &plaintext, &mut rng(QUERY)))),
         ("encrypt publicly", &|| drop(bfv.encrypt_public(&public, &plaintext, &mut rng(PUBLIC)))),
-        ("decrypt", &|| drop(bfv.decode(&bfv.decrypt(&secret, &query).unwrap().release()))),
+        ("decrypt", &|| drop(decrypt(&query))),
+        ("decrypt a product", &|| drop(decrypt(&square))),
+        ("decrypt at the lowest level", &|| drop(decrypt(&low))),
     ];
     let mut left = Vec::new();
     for (step, run) in steps {

@@ -2,6 +2,7 @@
 
 use core::hint::black_box;
 
+use tacit_core::backend::Kernels;
 use tacit_core::ct;
 use tacit_core::modulus::Modulus;
 use tacit_core::poly::{Coeff, Poly, Ring, galois_permutation};
@@ -60,8 +61,8 @@ pub fn words() {
 type Operation = fn(&Ring, &mut Poly<Coeff>, &Poly<Coeff>);
 
 /// Every operation on whole polynomials: the slice kernels and the transforms.
-pub fn polynomials() {
-    let params = params();
+pub fn polynomials(kernels: Kernels) {
+    let params = params(kernels);
     let ring = params.key_ring();
     let mut coefficients = vec![-1i8; params.degree()];
     hide(&mut coefficients);
@@ -90,8 +91,8 @@ pub fn polynomials() {
 }
 
 /// The composition of decrypted residues into a signed number.
-pub fn compose() {
-    let params = params();
+pub fn compose(kernels: Kernels) {
+    let params = params(kernels);
     let streams: Vec<Vec<u64>> = params.plain_moduli().iter().map(|&t| residues(t)).collect();
     let out: Vec<i128> = (0..8).map(|i| params.composer().compose(&[streams[0][i], streams[1][(i + 3) % 8]])).collect();
     assert_eq!(secrets(&out), out.len());

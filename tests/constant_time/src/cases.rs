@@ -11,19 +11,19 @@ use crate::memcheck::{hide, reveal, secrets};
 use crate::secret::{SecretRng, publish};
 
 /// Small, so that memcheck is quick, with every class of prime, two digits per key and two plaintext moduli.
-pub fn params() -> Params {
+pub fn params(kernels: Kernels) -> Params {
     Params::builder(256)
         .ciphertext_bits(&[36, 50, 60])
         .special_bits(&[50, 60])
         .plain_bits(&[17, 18])
         .security(Security::InsecureForTests)
-        .kernels(Kernels::PORTABLE)
+        .kernels(kernels)
         .build()
         .expect("parameters")
 }
 
-pub fn scheme() -> Bfv {
-    Bfv::new(&params()).expect("enough primes")
+pub fn scheme(kernels: Kernels) -> Bfv {
+    Bfv::new(&params(kernels)).expect("enough primes")
 }
 
 /// A secret key whose coefficients are secret from the first: everything that is computed from it is tracked.
@@ -58,14 +58,14 @@ pub fn noise() {
     assert_eq!(secrets(&sample::noise(1000, &mut SecretRng::new(1))), 1000);
 }
 
-pub fn public_key() {
-    let params = params();
+pub fn public_key(kernels: Kernels) {
+    let params = params(kernels);
     let public = PublicKey::generate(&secret_key(&params), &mut SecretRng::after_public_seed(2));
     publish(&params, &public);
 }
 
-pub fn evaluation_keys() {
-    let params = params();
+pub fn evaluation_keys(kernels: Kernels) {
+    let params = params(kernels);
     let mut request = KeyRequest::default();
     request.need_relin(3);
     request.need_galois(rotation_element(params.degree(), 1), 2);
@@ -75,8 +75,8 @@ pub fn evaluation_keys() {
 }
 
 /// Out as bytes that are secret, and back in.
-pub fn secret_key_bytes() {
-    let params = params();
+pub fn secret_key_bytes(kernels: Kernels) {
+    let params = params(kernels);
     let mut bytes = secret_key(&params).to_bytes(&params);
     let body = params.degree() / 4;
     assert_eq!(secrets(&bytes), body);
@@ -88,8 +88,8 @@ pub fn secret_key_bytes() {
     assert!(bytes == again, "the key changed on the way");
 }
 
-pub fn encode() {
-    let bfv = scheme();
+pub fn encode(kernels: Kernels) {
+    let bfv = scheme(kernels);
     let values = slots(&bfv);
     let plaintext = bfv.encode(&hidden(&values)).expect("in range");
     let mut decoded = bfv.decode(&plaintext);
@@ -98,13 +98,13 @@ pub fn encode() {
     assert!(*decoded == values, "decoding does not invert encoding");
 }
 
-pub fn encrypt() {
-    let bfv = scheme();
+pub fn encrypt(kernels: Kernels) {
+    let bfv = scheme(kernels);
     query(&bfv, &secret_key(bfv.params()), &slots(&bfv));
 }
 
-pub fn encrypt_public() {
-    let bfv = scheme();
+pub fn encrypt_public(kernels: Kernels) {
+    let bfv = scheme(kernels);
     let secret = secret_key(bfv.params());
     let public = publish(bfv.params(), &PublicKey::generate(&secret, &mut SecretRng::after_public_seed(2)));
     let plaintext = bfv.encode(&hidden(&slots(&bfv))).expect("in range");
@@ -113,8 +113,8 @@ pub fn encrypt_public() {
 }
 
 /// Fresh, of three polynomials, and at the lowest level.
-pub fn decrypt() {
-    let bfv = scheme();
+pub fn decrypt(kernels: Kernels) {
+    let bfv = scheme(kernels);
     let secret = secret_key(bfv.params());
     let values: Vec<i128> = (0..bfv.slot_count() as i128).map(|i| 3 * i - 300).collect();
     let squares: Vec<i128> = values.iter().map(|x| x * x).collect();
