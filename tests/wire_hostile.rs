@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use party::{Party, request};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tacit_core::ckks::{self, Ckks, Encoding, Scale};
 use tacit_core::params::Params;
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, PublicKey, rotation_element};
 use tacit_core::sample::Seed;
@@ -90,6 +91,13 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
     let fresh = bfv.expand(&seeded);
     let low = bfv.switch_to(&fresh, 1).unwrap();
     let square = bfv.square(&fresh).unwrap();
+    let ckks = Ckks::new(params);
+    let approximate = |level: usize, rng: &mut _| -> ckks::SeededCiphertext {
+        let encoding = Encoding { level, scale: Scale::from_bits(22).unwrap(), bound: 3.0 };
+        ckks.encrypt(secret, &ckks.encode(&[1.5, -2.5], &encoding).unwrap(), rng).unwrap()
+    };
+    let (approximate, approximate_low) = (approximate(2, &mut rng), approximate(1, &mut rng));
+    let approximate_square = ckks.square(&ckks.expand(&approximate)).unwrap();
     // The relinearisation key has two digits at level 2, each of the three Galois keys one at level 1.
     let key_polys =
         [vec![q[0], q[1], p[0]], vec![q[0], q[1], p[0]], vec![q[0], p[0]], vec![q[0], p[0]], vec![q[0], p[0]]];
@@ -102,6 +110,9 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
         Sample::new(params, &fresh, 6, &vec![q.to_vec(); 4]),
         Sample::new(params, &low, 6, &vec![q[..1].to_vec(); 4]),
         Sample::new(params, &square, 6, &vec![q.to_vec(); 6]),
+        Sample::new(params, &approximate, Seed::BYTES + 13, &[q.to_vec()]),
+        Sample::new(params, &ckks.expand(&approximate_low), 18, &vec![q[..1].to_vec(); 2]),
+        Sample::new(params, &approximate_square, 18, &vec![q.to_vec(); 3]),
     ]
 });
 
@@ -248,6 +259,35 @@ fn absurd_ciphertext_fields_are_refused() {
 }
 
 #[test]
+fn absurd_approximate_fields_are_refused() {
+    let sample = sample(Kind::CkksCiphertext);
+    let scale = HEADER_BYTES + 2;
+    let put = |at: usize, word: &[u8]| sample.error_with(|bytes| bytes[at..at + word.len()].copy_from_slice(word));
+    for bits in [0, 1, 1 << 63, f64::NAN.to_bits(), f64::INFINITY.to_bits(), 0.99f64.to_bits(), 1e302f64.to_bits(), !0]
+    {
+        let error = put(scale, &bits.to_le_bytes());
+        assert!(matches!(error, WireError::Field { name: "scale", found, .. } if found == bits), "{bits:x}: {error:?}");
+    }
+    for (at, name) in [(scale + 8, "message bound"), (scale + 12, "noise bound")] {
+        // More than the one prime of its level.
+        for steps in [36u32 << 10, 1 << 31, u32::MAX] {
+            let error = put(at, &steps.to_le_bytes());
+            assert!(
+                matches!(error, WireError::Field { name: found, .. } if found == name),
+                "{name} {steps}: {error:?}"
+            );
+        }
+    }
+    for level in [0, 3, 255] {
+        assert!(matches!(put(HEADER_BYTES, &[level]), WireError::Field { name: "level", .. }), "{level}");
+    }
+    for size in [0, 1, 4, 255] {
+        assert!(matches!(put(HEADER_BYTES + 1, &[size]), WireError::Field { name: "size", .. }), "{size}");
+    }
+    assert!(matches!(put(HEADER_BYTES, &[2]), WireError::Length { .. }));
+}
+
+#[test]
 fn absurd_key_tables_are_refused() {
     let sample = sample(Kind::EvaluationKeys);
     let relin = HEADER_BYTES + Seed::BYTES;
@@ -273,7 +313,7 @@ fn absurd_key_tables_are_refused() {
 proptest! {
     /// Any few bytes of a valid value changed: refused, or another canonical value.
     #[test]
-    fn changed_bytes(which in 0usize..7, changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)) {
+    fn changed_bytes(which in 0usize..10, changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..5)) {
         let sample = &SAMPLES[which];
         let mut bytes = sample.bytes.clone();
         for (index, byte) in changes {

@@ -22,8 +22,8 @@ use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 
-use crate::error::ParamError;
-use crate::params::Params;
+use crate::error::{ModulusList, ParamError};
+use crate::params::{Params, check_count};
 use crate::poly::Ring;
 use crate::prime::ntt_primes_vartime;
 use crate::rlwe::keyswitch::{ScaleDown, Switcher};
@@ -78,8 +78,10 @@ impl Bfv {
     /// Derives the tables of every level.
     ///
     /// # Errors
-    /// [`ParamError::NotEnoughPrimes`] if the degree is so large that auxiliary primes run out.
+    /// [`ParamError::ModulusCount`] for a set without plaintext moduli, [`ParamError::NotEnoughPrimes`] if the degree is so
+    /// large that auxiliary primes run out.
     pub fn new(params: &Params) -> Result<Self, ParamError> {
+        check_count(ModulusList::Plain, params.plain_moduli().len(), 1)?;
         let degree = params.degree();
         let plain_rings: Box<[Ring]> = params
             .plain_moduli()

@@ -4,6 +4,9 @@
 
 use core::fmt;
 
+#[cfg(feature = "ckks")]
+use crate::ckks::Scale;
+
 /// A parameter set, modulus or plan that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -209,12 +212,23 @@ pub enum Kind {
     Ciphertext = 4,
     /// A fresh ciphertext whose uniform half is a seed.
     SeededCiphertext = 5,
+    /// A CKKS ciphertext with all its polynomials.
+    CkksCiphertext = 6,
+    /// A fresh CKKS ciphertext whose uniform half is a seed.
+    SeededCkksCiphertext = 7,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 5] =
-        [Self::SecretKey, Self::PublicKey, Self::EvaluationKeys, Self::Ciphertext, Self::SeededCiphertext];
+    pub const ALL: [Self; 7] = [
+        Self::SecretKey,
+        Self::PublicKey,
+        Self::EvaluationKeys,
+        Self::Ciphertext,
+        Self::SeededCiphertext,
+        Self::CkksCiphertext,
+        Self::SeededCkksCiphertext,
+    ];
 
     /// The kind with this type tag.
     #[must_use]
@@ -231,6 +245,8 @@ impl fmt::Display for Kind {
             Self::EvaluationKeys => "evaluation keys",
             Self::Ciphertext => "ciphertext",
             Self::SeededCiphertext => "seeded ciphertext",
+            Self::CkksCiphertext => "CKKS ciphertext",
+            Self::SeededCkksCiphertext => "seeded CKKS ciphertext",
         })
     }
 }
@@ -333,6 +349,48 @@ pub enum EvalError {
         /// The ring degree `n`.
         degree: usize,
     },
+    /// Operands of a CKKS sum at different scales.
+    #[cfg(feature = "ckks")]
+    ScaleMismatch {
+        /// Scale of the first operand.
+        left: Scale,
+        /// Scale of the second operand.
+        right: Scale,
+    },
+    /// A CKKS scale that would leave `[1, 2^1000]`: too many rescalings for the products before them, or too few.
+    #[cfg(feature = "ckks")]
+    ScaleOutOfRange {
+        /// log2 of the scale, rounded towards zero.
+        log2: i32,
+    },
+    /// A CKKS message that may wrap around the modulus at its scale.
+    #[cfg(feature = "ckks")]
+    MessageTooLarge {
+        /// log2 of the bound on the scaled message and its error, rounded up.
+        message_bits: u32,
+        /// log2 of the largest that fits, rounded down.
+        limit_bits: u32,
+    },
+    /// A number that is infinite or none, or a bound that is negative or none.
+    #[cfg(feature = "ckks")]
+    NotFinite {
+        /// Position of the first such value; 0 for the bound.
+        index: usize,
+    },
+    /// A value above the bound that was stated for all values of a CKKS plaintext.
+    #[cfg(feature = "ckks")]
+    AboveBound {
+        /// Position of the first such value.
+        index: usize,
+    },
+    /// A CKKS result asked for at more bits after the binary point than its error bound leaves.
+    #[cfg(feature = "ckks")]
+    TooPrecise {
+        /// Bits asked for.
+        asked: i32,
+        /// Bits that the error bound leaves.
+        available: i32,
+    },
 }
 
 impl fmt::Display for EvalError {
@@ -361,6 +419,29 @@ impl fmt::Display for EvalError {
             Self::BadGaloisElement { element, degree } => {
                 write!(f, "{element} is no Galois element; it must be odd, above 1 and below {}", 2 * degree)
             }
+            #[cfg(feature = "ckks")]
+            Self::ScaleMismatch { left, right } => write!(
+                f,
+                "operands at scales {left} and {right}; multiply one by 1 at the ratio of the scales, or rescale it"
+            ),
+            #[cfg(feature = "ckks")]
+            Self::ScaleOutOfRange { log2 } => {
+                write!(f, "scale of about 2^{log2}, 2^0 to 2^1000 are possible; rescale after products and only then")
+            }
+            #[cfg(feature = "ckks")]
+            Self::MessageTooLarge { message_bits, limit_bits } => write!(
+                f,
+                "scaled message of up to {message_bits} bits where {limit_bits} fit; rescale, take a smaller scale or bound, or a higher level"
+            ),
+            #[cfg(feature = "ckks")]
+            Self::NotFinite { index } => write!(f, "value {index} or its bound is not a finite number"),
+            #[cfg(feature = "ckks")]
+            Self::AboveBound { index } => write!(f, "value {index} is above the stated bound; state a larger one"),
+            #[cfg(feature = "ckks")]
+            Self::TooPrecise { asked, available } => write!(
+                f,
+                "{asked} bits after the point asked, but the error leaves {available}; ask for fewer or take larger scales"
+            ),
         }
     }
 }

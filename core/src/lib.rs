@@ -43,6 +43,7 @@
 //! | [`params`] | validated, secure parameter sets |
 //! | [`rlwe`] | keys, key switching, the noise bound |
 //! | [`bfv`] | exact arithmetic on slots |
+//! | `ckks` | approximate arithmetic on slots (feature `ckks`) |
 //! | [`wire`] | bytes |
 //!
 //! # Constant time
@@ -86,4 +87,6 @@ pub mod params;
 pub mod rlwe;
 
 pub mod bfv;
+#[cfg(feature = "ckks")]
+pub mod ckks;
 pub mod wire;

@@ -71,7 +71,7 @@ impl Params {
         &self.0.special
     }
 
-    /// The plaintext moduli `t_1, …, t_r`; values live modulo their product `T`.
+    /// The plaintext moduli `t_1, …, t_r` of BFV; values live modulo their product `T`. Empty in a set for CKKS.
     #[must_use]
     pub fn plain_moduli(&self) -> &[u64] {
         &self.0.plain
@@ -201,7 +201,7 @@ impl Builder {
         Self { special: Primes::Values(primes.to_vec()), ..self }
     }
 
-    /// Plaintext moduli by size.
+    /// Plaintext moduli by size. BFV needs at least one; a set for CKKS has none.
     #[must_use]
     pub fn plain_bits(self, bits: &[u32]) -> Self {
         Self { plain: Primes::Bits(bits.to_vec()), ..self }
@@ -237,7 +237,8 @@ impl Builder {
             (&self.special, ModulusList::Special),
         ];
         for (primes, list) in lists {
-            check_count(list, primes.count())?;
+            // Approximate arithmetic has no plaintext modulus.
+            check_count(list, primes.count(), usize::from(list != ModulusList::Plain))?;
         }
         let mut taken = Vec::new();
         for (primes, _) in lists {
@@ -286,11 +287,11 @@ pub(crate) fn log2_product(values: &[u64]) -> f64 {
     values.iter().map(|&q| libm::log2(q as f64)).sum()
 }
 
-fn check_count(list: ModulusList, given: usize) -> Result<(), ParamError> {
-    if (1..=MAX_PRIMES).contains(&given) {
+pub(crate) fn check_count(list: ModulusList, given: usize, min: usize) -> Result<(), ParamError> {
+    if (min..=MAX_PRIMES).contains(&given) {
         Ok(())
     } else {
-        Err(ParamError::ModulusCount { list, given, min: 1, max: MAX_PRIMES })
+        Err(ParamError::ModulusCount { list, given, min, max: MAX_PRIMES })
     }
 }
 
@@ -345,11 +346,23 @@ mod tests {
     }
 
     #[test]
+    fn plaintext_moduli_are_for_bfv_alone() {
+        let params = builder().plain_bits(&[]).build().unwrap();
+        assert_eq!((params.plain_moduli(), params.composer().product()), (&[][..], 1));
+        let missing = ParamError::ModulusCount { list: ModulusList::Plain, given: 0, min: 1, max: MAX_PRIMES };
+        assert_eq!(crate::bfv::Bfv::new(&params).err(), Some(missing));
+        assert_ne!(params, builder().build().unwrap());
+    }
+
+    #[test]
     fn each_fault_has_its_error() {
         use ParamError::*;
         let error = |b: Builder| b.build().unwrap_err();
         assert!(matches!(error(Params::builder(1000)), BadDegree { degree: 1000, .. }));
-        assert!(matches!(error(builder().plain_bits(&[])), ModulusCount { list: ModulusList::Plain, given: 0, .. }));
+        assert!(matches!(
+            error(builder().plain_bits(&[30; 65])),
+            ModulusCount { list: ModulusList::Plain, given: 65, .. }
+        ));
         assert!(matches!(error(builder().special_bits(&[])), ModulusCount { list: ModulusList::Special, .. }));
         assert!(matches!(error(builder().ciphertext_bits(&[30; 65])), ModulusCount { given: 65, .. }));
         assert!(matches!(error(builder().special_bits(&[35])), Insecure { bits: 107, limit: 106, .. }));

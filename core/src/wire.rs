@@ -11,8 +11,12 @@
 //! | evaluation keys | seed, relin level, count, (element, level) per Galois key, bodies |
 //! | ciphertext | level, size, noise bound, parts |
 //! | seeded ciphertext | seed, bodies |
+//! | CKKS ciphertext | level, size, scale, message bound, noise bound, parts |
+//! | seeded CKKS ciphertext | seed, level, scale, message bound, body |
 
 mod bits;
+#[cfg(feature = "ckks")]
+mod ckks;
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -20,9 +24,12 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+#[cfg(feature = "ckks")]
+pub use self::ckks::{ckks_ciphertext_len, seeded_ckks_ciphertext_len};
+
 use crate::bfv::{Ciphertext, SeededCiphertext};
 pub use crate::error::{Kind, WireError};
-use crate::params::Params;
+use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring};
 use crate::rlwe::keyswitch::{digit_ranges, key_limbs};
 use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, NoiseBound, PublicKey, SecretKey};
@@ -169,6 +176,12 @@ fn check_level(params: &Params, level: u8) -> Result<usize, WireError> {
     Ok(usize::from(level))
 }
 
+/// A set without plaintext moduli has no BFV ciphertexts.
+fn check_streams(params: &Params) -> Result<(), WireError> {
+    let count = params.plain_moduli().len() as u64;
+    check_field("plaintext modulus count", count, 1, MAX_PRIMES as u64)
+}
+
 fn poly_len(ring: &Ring) -> usize {
     ring.moduli().iter().map(|q| bits::packed_len(ring.degree(), q.bits())).sum()
 }
@@ -310,6 +323,7 @@ impl Wire for Ciphertext {
     }
 
     fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        check_streams(params)?;
         let [level, size] = bytes.array()?;
         let level = check_level(params, level)?;
         check_field("size", u64::from(size), 2, 3)?;
@@ -344,6 +358,7 @@ impl Wire for SeededCiphertext {
     }
 
     fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        check_streams(params)?;
         let seed = bytes.seed()?;
         let ring = level_ring(params, params.max_level());
         let bodies = params.plain_moduli().iter().map(|_| bytes.poly(&ring)).collect::<Result<_, _>>()?;
@@ -365,18 +380,18 @@ mod tests {
     use core::fmt::Debug;
     use rand_core::SeedableRng;
 
-    fn params(plain_bits: &[u32]) -> Params {
+    pub(super) fn params(plain_bits: &[u32]) -> Params {
         let builder = Params::builder(16).ciphertext_bits(&[30, 31]).special_bits(&[31]).plain_bits(plain_bits);
         builder.security(Security::InsecureForTests).build().unwrap()
     }
 
-    fn rng() -> ChaCha20Rng {
+    pub(super) fn rng() -> ChaCha20Rng {
         ChaCha20Rng::from_seed([5; 32])
     }
 
     /// The identity, then: every truncation, trailing bytes, every header bit, every single-bit change of the body (which
     /// must be refused or be another canonical value), other parameters, every other kind.
-    fn assault<T: Wire + Debug>(value: &T, same: impl Fn(&T, &T) -> bool) {
+    pub(super) fn assault<T: Wire + Debug>(value: &T, same: impl Fn(&T, &T) -> bool) {
         let params = params(&[10, 12]);
         let bytes = value.to_bytes(&params);
         assert!(same(value, &T::from_bytes(&params, &bytes).unwrap()));

@@ -1,0 +1,267 @@
+//! Encryption and decryption.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::rules::{Bounds, transform_error};
+use super::{Ckks, Complex, Plaintext, Scale};
+use crate::error::EvalError;
+use crate::poly::{Coeff, Eval, Poly};
+use crate::rlwe::{PublicKey, SecretKey};
+use crate::rns::RnsBasis;
+use crate::sample::{Label, Seed, uniform_vartime};
+
+/// A ciphertext: two polynomials (three before relinearisation) in the evaluation domain, with its level, its scale and
+/// its bounds, all of which are public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ciphertext {
+    pub(crate) scale: Scale,
+    pub(crate) bounds: Bounds,
+    pub(crate) parts: Box<[Poly<Eval>]>,
+}
+
+impl Ciphertext {
+    /// The level: how many ciphertext primes are left.
+    #[must_use]
+    pub fn level(&self) -> usize {
+        self.parts[0].limb_count()
+    }
+
+    /// The number of polynomials.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The scale.
+    #[must_use]
+    pub const fn scale(&self) -> Scale {
+        self.scale
+    }
+
+    /// The bounds on the message and the noise, at the scale.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Bits after the binary point that the noise bound leaves: the error of each slot is at most `2^-precision`.
+    #[must_use]
+    pub fn precision(&self) -> f64 {
+        self.scale.log2() - self.bounds.noise.log2()
+    }
+}
+
+/// A fresh ciphertext under the secret key, with a seed in place of its uniform half: half the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeededCiphertext {
+    pub(crate) scale: Scale,
+    pub(crate) message: crate::rlwe::NoiseBound,
+    pub(crate) seed: Seed,
+    pub(crate) body: Poly<Eval>,
+}
+
+impl SeededCiphertext {
+    /// The level.
+    #[must_use]
+    pub fn level(&self) -> usize {
+        self.body.limb_count()
+    }
+
+    /// The scale.
+    #[must_use]
+    pub const fn scale(&self) -> Scale {
+        self.scale
+    }
+}
+
+/// The decrypted slots, wiped on drop. They are as secret as the key: their low bits *are* the noise, and whoever sees them
+/// next to the ciphertext can solve for the key (Li and Micciancio, ePrint 2020/1533). There is no way to print or compare
+/// them; [`Decrypted::release`] is the explicit way out.
+pub struct Decrypted {
+    slots: Zeroizing<Vec<Complex>>,
+    error: f64,
+}
+
+impl Decrypted {
+    /// A public bound on the error of each slot: the noise at the ciphertext's scale, and the decoder's rounding.
+    #[must_use]
+    pub const fn error(&self) -> f64 {
+        self.error
+    }
+
+    /// The largest precision that [`Decrypted::release`] takes: `2^-available` is at least the error bound.
+    #[must_use]
+    pub fn available_bits(&self) -> i32 {
+        libm::floor(-libm::log2(self.error)) as i32
+    }
+
+    /// The slots, rounded to multiples of `2^-precision_bits`: no bit that the error bound does not vouch for.
+    ///
+    /// Rounding hides the noise except near the midpoints between two multiples, so a released value must not go to whoever
+    /// made or chose the ciphertext unless noise that drowns it is added first: with security parameter `λ` and `τ`
+    /// releases, Gaussian noise of deviation `√(12τ)·2^(λ/2)` times the error bound (Li, Micciancio, Schultz and Sorrell,
+    /// ePrint 2022/816, corollary 2).
+    ///
+    /// # Errors
+    /// [`EvalError::TooPrecise`] above [`Decrypted::available_bits`].
+    pub fn release(self, precision_bits: i32) -> Result<Vec<Complex>, EvalError> {
+        let available = self.available_bits();
+        if precision_bits > available {
+            return Err(EvalError::TooPrecise { asked: precision_bits, available });
+        }
+        let unit = libm::exp2(-f64::from(precision_bits));
+        let rounded = |x: f64| libm::rint(x * (1.0 / unit)) * unit;
+        Ok(self.slots.iter().map(|z| Complex::new(rounded(z.re), rounded(z.im))).collect())
+    }
+
+    /// The real parts of [`Decrypted::release`].
+    ///
+    /// # Errors
+    /// [`EvalError::TooPrecise`].
+    pub fn release_real(self, precision_bits: i32) -> Result<Vec<f64>, EvalError> {
+        Ok(self.release(precision_bits)?.into_iter().map(|z| z.re).collect())
+    }
+
+    /// The slots as they are, for tests that measure the error.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn exposed(&self) -> &[Complex] {
+        &self.slots
+    }
+}
+
+impl core::fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Decrypted(..)")
+    }
+}
+
+impl Ckks {
+    /// Encrypts under the secret key, at the plaintext's level.
+    ///
+    /// # Errors
+    /// [`EvalError::MessageTooLarge`] if message and fresh noise do not fit the level.
+    pub fn encrypt(
+        &self,
+        secret: &SecretKey,
+        plaintext: &Plaintext,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SeededCiphertext, EvalError> {
+        let level = plaintext.level();
+        self.rules(level).check(self.rules(level).fresh_secret(plaintext.bounds))?;
+        let seed = Seed::generate(rng);
+        let mut body = secret.encrypt_zero(0..level, &seed, Label::Ciphertext { stream: 0 }, rng);
+        self.level(level).ring.add_assign(&mut body, &plaintext.poly);
+        Ok(SeededCiphertext { scale: plaintext.scale, message: plaintext.bounds.message, seed, body })
+    }
+
+    /// The whole ciphertext of a seeded one.
+    #[must_use]
+    pub fn expand(&self, seeded: &SeededCiphertext) -> Ciphertext {
+        let at = self.level(seeded.level());
+        let mask = uniform_vartime(&at.ring, &seeded.seed, Label::Ciphertext { stream: 0 });
+        let bounds = at.rules.fresh_secret(at.rules.encoded(seeded.message));
+        Ciphertext { scale: seeded.scale, bounds, parts: [seeded.body.clone(), mask].into() }
+    }
+
+    /// Encrypts under a public key, at the plaintext's level.
+    ///
+    /// # Errors
+    /// [`EvalError::MessageTooLarge`] if message and fresh noise do not fit the level.
+    pub fn encrypt_public(
+        &self,
+        public: &PublicKey,
+        plaintext: &Plaintext,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Ciphertext, EvalError> {
+        let (level, max) = (plaintext.level(), self.params.max_level());
+        let bounds = self.rules(level).check(self.rules(level).fresh_public(plaintext.bounds))?;
+        let zero = public.encrypt_zero(&self.level(max).ring, rng);
+        let mut parts = zero.map(|part| part.select(0..level));
+        self.level(level).ring.add_assign(&mut parts[0], &plaintext.poly);
+        Ok(Ciphertext { scale: plaintext.scale, bounds, parts: parts.into() })
+    }
+
+    /// Decrypts a ciphertext of any size and level. Constant time, denormals apart. Cost: as many inverse transforms as
+    /// there are primes in the bound on message and noise, and one transform of doubles.
+    ///
+    /// # Errors
+    /// [`EvalError::MessageTooLarge`] if the bounds say that the message may have wrapped around.
+    pub fn decrypt(&self, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Decrypted, EvalError> {
+        let bounds = self.rules(ciphertext.level()).check(ciphertext.bounds)?;
+        // The phase is small: the first primes already tell it.
+        let fits = |level: &usize| self.rules(*level).check(bounds).is_ok();
+        let level = (1..ciphertext.level()).find(fits).unwrap_or(ciphertext.level());
+        let mut coefficients = self.small_phase(secret, ciphertext, level);
+        let (factor, total) = (1.0 / ciphertext.scale.value(), libm::exp2(bounds.total().log2()));
+        coefficients.iter_mut().for_each(|x| *x *= factor);
+        let (re, im) = coefficients.split_at_mut(self.slot_count());
+        self.transform.to_slots(re, im);
+        let slots = self.transform.places().iter().map(|&p| Complex::new(re[p as usize], im[p as usize]));
+        let error = libm::exp2(bounds.noise.log2()) + transform_error(self.params.degree()) * total;
+        Ok(Decrypted { slots: Zeroizing::new(slots.collect()), error: error * factor })
+    }
+
+    /// The coefficients of the phase, which is below half the product of the first `level` primes.
+    fn small_phase(&self, secret: &SecretKey, ciphertext: &Ciphertext, level: usize) -> Zeroizing<Vec<f64>> {
+        let at = self.level(level);
+        let parts: Vec<_> = ciphertext.parts.iter().map(|part| part.select(0..level)).collect();
+        let values = secret.phase(&at.ring, &parts);
+        // A copy, because the evaluation form stays behind to be wiped.
+        let phase = Zeroizing::new(at.ring.inverse(Poly::clone(&values)));
+        self.to_doubles(phase, level)
+    }
+
+    /// Centred coefficients as doubles: mixed radix, `x = d_1 + q_1·(d_2 + q_2·(…))` with centred digits, of which the
+    /// highest that is not 0 decides the sign, so that summing them in doubles loses nothing but the last bits.
+    fn to_doubles(&self, mut phase: Zeroizing<Poly<Coeff>>, level: usize) -> Zeroizing<Vec<f64>> {
+        let (at, degree) = (self.level(level), self.params.degree());
+        let kernels = at.ring.kernels();
+        for (i, scaler) in at.digits.iter().enumerate() {
+            let (digit, rest) = phase.residues_mut()[i * degree..].split_at_mut(degree);
+            let mut digit = Zeroizing::new(digit.to_vec());
+            let mut remainder = Zeroizing::new(vec![0; rest.len()]);
+            scaler.remainder(kernels, &mut digit, &mut remainder);
+            scaler.divide(kernels, rest, &mut remainder);
+        }
+        let mut out = Zeroizing::new(vec![0.0; degree]);
+        for (limb, q) in phase.residues().chunks_exact(degree).zip(at.ring.moduli()).rev() {
+            let radix = q.value() as f64;
+            out.iter_mut().zip(limb).for_each(|(x, &digit)| *x = *x * radix + q.center(digit) as f64);
+        }
+        out
+    }
+
+    /// The largest error of a slot against the expected values, times the scale: what the noise bound bounds, but for the
+    /// decoder's own rounding. Tests only: the value depends on the key.
+    ///
+    /// # Errors
+    /// Those of [`Ckks::decrypt`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn measured_noise_log2(
+        &self,
+        secret: &SecretKey,
+        ciphertext: &Ciphertext,
+        expected: impl Fn(usize) -> Complex,
+    ) -> Result<f64, EvalError> {
+        let decrypted = self.decrypt(secret, ciphertext)?;
+        let errors = decrypted.slots.iter().enumerate().map(|(i, &z)| (z - expected(i)).abs());
+        Ok(libm::log2(errors.fold(0.0, f64::max) * ciphertext.scale.value()))
+    }
+}
+
+/// For each prime but the last: the division by it, modulo the primes after it.
+pub(super) fn digit_scalers(basis: &RnsBasis) -> Box<[crate::rns::Scaler]> {
+    let one = num_bigint::BigUint::from(1u32);
+    let moduli = basis.moduli();
+    let scaler = |i: usize| {
+        let digit = RnsBasis::new(&moduli[i..=i]).ok()?;
+        Some(crate::rns::Scaler::new(&one, &digit, &moduli[i + 1..]))
+    };
+    (0..moduli.len().saturating_sub(1)).filter_map(scaler).collect()
+}
