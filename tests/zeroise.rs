@@ -17,6 +17,7 @@ use num_bigint::BigUint;
 use party::{request, rng};
 use rand_core::Rng;
 use tacit_core::bfv::Bfv;
+use tacit_core::ckks::{Ckks, Complex, Encoding, Scale};
 use tacit_core::params::{Params, Security};
 use tacit_core::poly::{Coeff, Eval, Poly, Ring, galois_permutation};
 use tacit_core::rlwe::{EvaluationKeys, PublicKey, SecretKey, rotation_element};
@@ -126,6 +127,10 @@ fn square_patterns(bfv: &Bfv) -> Vec<Pattern> {
     patterns
 }
 
+fn complex_bytes(z: Complex) -> [u8; 16] {
+    (u128::from(z.re.to_bits()) | u128::from(z.im.to_bits()) << 64).to_le_bytes()
+}
+
 /// What encryption and decryption handle, for the first plaintext modulus.
 fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
     let params = bfv.params();
@@ -188,8 +193,15 @@ fn nothing_secret_is_freed() {
 
     let square = bfv.square(&query).unwrap();
     let low = bfv.switch_to(&query, 1).unwrap();
+    let ckks = Ckks::new(&params);
+    let numbers: Vec<f64> = (0..DEGREE / 2).map(|i| 1.0 / (i + 1) as f64).collect();
+    let encoding = Encoding { level: params.max_level(), scale: Scale::from_bits(40).unwrap(), bound: 1.0 };
+    let encode = || ckks.encode(&numbers, &encoding).unwrap();
+    let approximate = ckks.expand(&ckks.encrypt(&secret, &encode(), &mut rng(QUERY)).unwrap());
+    let decrypted = ckks.decrypt(&secret, &approximate).unwrap();
 
     let mut patterns = key_patterns(&params);
+    patterns.push(Pattern::new("approximate slots", decrypted.exposed(), complex_bytes));
     patterns.extend(message_patterns(&bfv));
     patterns.extend(square_patterns(&bfv));
     let controls = patterns.iter().map(|pattern| freed(|| drop(pattern.bytes.clone())));
@@ -203,7 +215,7 @@ fn nothing_secret_is_freed() {
     type Step<'a> = (&'a str, &'a dyn Fn());
     let decrypt = |ciphertext| bfv.decode(&bfv.decrypt(&secret, ciphertext).unwrap().release());
     assert!(*decrypt(&square) == squares(&bfv) && *decrypt(&low) == slots, "wrong values");
-    let steps: [Step<'_>; 12] = [
+    let steps: [Step<'_>; 14] = [
         ("generate", &|| drop(SecretKey::generate(&params, &mut rng(SECRET)))),
         ("clone", &|| drop(secret.clone())),
         ("public key", &|| drop(PublicKey::generate(&secret, &mut rng(QUERY)))),
@@ -216,6 +228,8 @@ fn nothing_secret_is_freed() {
         ("decrypt", &|| drop(decrypt(&query))),
         ("decrypt a product", &|| drop(decrypt(&square))),
         ("decrypt at the lowest level", &|| drop(decrypt(&low))),
+        ("encrypt approximately", &|| drop(ckks.encrypt(&secret, &encode(), &mut rng(QUERY)))),
+        ("decrypt approximately", &|| drop(ckks.decrypt(&secret, &approximate))),
     ];
     let mut left = Vec::new();
     for (step, run) in steps {

@@ -51,7 +51,7 @@
 //! Branches, addresses and instruction choice do not depend on secrets (keys, noise, plaintexts of clients), except in
 //! functions whose name ends in `_vartime`, which are given public data. The secret paths are [`sample::ternary`],
 //! [`sample::noise`], key generation, encryption, decryption, [`bfv::Bfv::encode`] and [`bfv::Bfv::decode`]. The norm
-//! that [`bfv::Bfv::multiplicand`] computes is for plaintexts of the server itself.
+//! that [`bfv::Bfv::multiplicand`] computes is for plaintexts of the server itself. `ckks` says what it assumes of doubles.
 
 #![no_std]
 #![warn(clippy::integer_division_remainder_used)]

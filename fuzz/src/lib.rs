@@ -3,6 +3,7 @@
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tacit_core::bfv::{Bfv, Ciphertext};
+use tacit_core::ckks::{self, Ckks, Encoding};
 use tacit_core::params::{Params, Security};
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, SecretKey, rotation_element, row_swap_element};
 use tacit_core::wire::{Kind, Wire};
@@ -75,6 +76,28 @@ impl World {
         let _ = self.bfv.switch_to(x, 1);
         let _ = self.bfv.decrypt(&self.secret, x).map(|plaintext| self.bfv.decode(&plaintext.release()));
     }
+}
+
+/// Uses a CKKS ciphertext that came from outside in every way: nothing may panic.
+pub fn use_approximate(world: &World, ckks: &Ckks, x: &ckks::Ciphertext) {
+    let encoding = Encoding { level: x.level(), scale: x.scale(), bound: 1.0 };
+    let _ = ckks.encode(&[1.0, -0.5], &encoding).map(|plaintext| {
+        let _ = ckks.add_plain(x, &plaintext);
+        let _ = ckks.dot_plain(&[x, x], &[&plaintext, &plaintext]).and_then(|product| ckks.rescale(&product));
+    });
+    let _ = ckks.add(x, x).and_then(|sum| ckks.sub(&sum, x));
+    let _ = ckks.mul_integer(&ckks.neg(x), i64::MIN);
+    let _ = ckks.mul_scalar(x, -1e30, x.scale());
+    let _ = ckks.square(&ckks.mul_i(x)).and_then(|square| ckks.relinearise(&square, &world.keys));
+    let _ = ckks.relinearise(x, &world.keys);
+    let _ = ckks.rotate(x, 1, &world.keys);
+    let _ = ckks.conjugate(x, &world.keys);
+    let _ = ckks.rescale(x);
+    let _ = ckks.drop_to(x, 1);
+    let _ = ckks.decrypt(&world.secret, x).map(|decrypted| {
+        let bits = decrypted.available_bits();
+        decrypted.release(bits)
+    });
 }
 
 impl Default for World {

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::encode::round;
 use super::rules::{Bounds, transform_error};
 use super::{Ckks, Complex, Plaintext, Scale};
 use crate::error::EvalError;
@@ -115,7 +116,8 @@ impl Decrypted {
             return Err(EvalError::TooPrecise { asked: precision_bits, available });
         }
         let unit = libm::exp2(-f64::from(precision_bits));
-        let rounded = |x: f64| libm::rint(x * (1.0 / unit)) * unit;
+        // The error bound is more than 2^-47 of the bound on values, so that quotients by the unit are below 2^48.
+        let rounded = |x: f64| round(x * (1.0 / unit)) * unit;
         Ok(self.slots.iter().map(|z| Complex::new(rounded(z.re), rounded(z.im))).collect())
     }
 

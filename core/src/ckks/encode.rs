@@ -242,7 +242,7 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// The nearest integer, ties to even, for `|x| ≤ 2^51`.
 #[inline(always)]
-fn round(x: f64) -> f64 {
+pub(super) fn round(x: f64) -> f64 {
     (x + ROUNDER) - ROUNDER
 }
 

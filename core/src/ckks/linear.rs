@@ -116,7 +116,8 @@ impl Ckks {
     }
 
     /// Slot-wise product with one real number, rounded at `scale`. Scales multiply. No transform, and half a unit of error
-    /// in place of a plaintext's `n/2`. The bounds of the result tell the factor's size.
+    /// in place of a plaintext's `n/2`. The bounds of the result tell the
+    /// factor's size, and so may time: a factor to be hidden is encoded under a stated bound instead.
     ///
     /// # Errors
     /// [`EvalError::NotFinite`], [`EvalError::ScaleOutOfRange`], [`EvalError::MessageTooLarge`].

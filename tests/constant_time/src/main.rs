@@ -7,6 +7,7 @@
 //! line's case and backend as arguments it runs it. `tests/constant_time.rs` runs them all. With `timing` as argument it
 //! measures instead, see [`timing`]. `tests/disassembly.rs` reads the program's code.
 
+mod approximate;
 mod arithmetic;
 mod cases;
 mod controls;
@@ -53,6 +54,10 @@ const CASES: &[(Expected, &str, Case)] = &[
     (Expected::Clean, "encrypt", Slices(cases::encrypt)),
     (Expected::Clean, "encrypt_public", Slices(cases::encrypt_public)),
     (Expected::Clean, "decrypt", Slices(cases::decrypt)),
+    (Expected::Clean, "ckks_encrypt", Slices(approximate::encrypt)),
+    (Expected::Clean, "ckks_encrypt_public", Slices(approximate::encrypt_public)),
+    (Expected::Clean, "ckks_decrypt", Slices(approximate::decrypt)),
+    (Expected::Clean, "ckks_scalar", Slices(approximate::scalar)),
     (Expected::Flagged, "leaky_select", Words(controls::leaky_select)),
     (Expected::Flagged, "leaky_index", Words(controls::leaky_index)),
     (Expected::Flagged, "leaky_seed", Slices(controls::leaky_seed)),

@@ -17,6 +17,7 @@ use core::panic::PanicInfo;
 use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tacit_core::bfv::{Bfv, Ciphertext, SeededCiphertext};
+use tacit_core::ckks::{Ckks, Encoding, Scale};
 use tacit_core::params::Params;
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, SecretKey, rotation_element};
 use tacit_core::wire::Wire;
@@ -40,7 +41,7 @@ extern "C" fn rust_eh_personality() {}
 // SAFETY: no other symbol of the program is called `main`, and the signature is the one that the C run-time expects of it.
 #[unsafe(no_mangle)]
 extern "C" fn main(_: i32, _: *const *const u8) -> i32 {
-    match round_trip() {
+    match round_trip().and_then(|()| approximate()) {
         Ok(()) => 0,
         Err(step) => step,
     }
@@ -77,4 +78,21 @@ fn serve(params: &Params, query: &[u8], keys: &[u8]) -> Result<Vec<u8>, ()> {
     let square = bfv.relinearise(&bfv.square(&query).map_err(drop)?, &keys).map_err(drop)?;
     let rotated = bfv.rotate_rows(&square, 1, &keys).map_err(drop)?;
     Ok(rotated.to_bytes(params).to_vec())
+}
+
+/// The square of real numbers in CKKS.
+fn approximate() -> Result<(), i32> {
+    let builder = Params::builder(4096).ciphertext_bits(&[40, 30]).special_bits(&[34]);
+    let params = builder.build().map_err(|_| 21)?;
+    let ckks = Ckks::new(&params);
+    let mut rng = ChaCha20Rng::from_seed([2; 32]);
+    let secret = SecretKey::generate(&params, &mut rng);
+    let scale = Scale::from_bits(30).ok_or(22)?;
+    let values = [1.5, -2.25, 3.0];
+    let plaintext = ckks.encode(&values, &Encoding { level: 2, scale, bound: 3.0 }).map_err(|_| 23)?;
+    let query = ckks.expand(&ckks.encrypt(&secret, &plaintext, &mut rng).map_err(|_| 24)?);
+    let square = ckks.rescale(&ckks.square(&query).map_err(|_| 25)?).map_err(|_| 26)?;
+    let answer = ckks.decrypt(&secret, &square).map_err(|_| 27)?.release_real(4).map_err(|_| 28)?;
+    let close = |(answer, value): (&f64, &f64)| (answer - value * value).abs() < 0.25;
+    if answer.iter().zip(&values).all(close) { Ok(()) } else { Err(29) }
 }
