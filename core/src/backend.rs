@@ -41,7 +41,8 @@ mod sealed {
 /// One implementation of every kernel. Sealed: backends live in this module.
 ///
 /// # Panics
-/// Every kernel panics if its slices differ in length where they must not.
+/// Every kernel panics if its slices differ in length where they must not, in every build. Words out of range are refused
+/// by debug builds only; elsewhere they give wrong words, never undefined behaviour.
 pub trait Backend: Copy + sealed::Sealed {
     /// The name in reports.
     fn name(self) -> &'static str;
@@ -156,10 +157,12 @@ impl Backend for Kernels {
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
+        assert_eq!(xs.len(), tables.degree(), "residues of a transform");
         dispatch!(self, k => k.ntt_forward(tables, xs));
     }
 
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
+        assert_eq!(xs.len(), tables.degree(), "residues of a transform");
         dispatch!(self, k => k.ntt_inverse(tables, xs));
     }
 
@@ -192,6 +195,7 @@ impl Backend for Kernels {
     }
 
     fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32) {
+        assert!(bits <= Modulus::MAX_BITS && weights.iter().all(|w| w >> bits == 0), "weights of {bits} bits");
         dispatch!(self, k => k.combine(q, out, terms, weights, bits));
     }
 

@@ -21,6 +21,11 @@ pub enum ParamError {
         /// The value asked for.
         value: u64,
     },
+    /// A modulus that must have an inverse of the divisor and has none.
+    NoInverse {
+        /// The modulus.
+        modulus: u64,
+    },
     /// The same modulus twice in one basis.
     RepeatedModulus {
         /// The value found twice.
@@ -41,6 +46,15 @@ pub enum ParamError {
         min: usize,
         /// Largest supported degree.
         max: usize,
+    },
+    /// Primes of a size that no modulus has.
+    BadPrimeSize {
+        /// The size asked for, in bits.
+        bits: u32,
+        /// The smallest size.
+        min: u32,
+        /// The largest size.
+        max: u32,
     },
     /// Fewer primes of the wanted size exist than were asked for.
     NotEnoughPrimes {
@@ -85,6 +99,18 @@ pub enum ParamError {
         /// The ciphertext prime.
         prime: u64,
     },
+    /// Fewer or more residues than the ring or transform has.
+    LengthMismatch {
+        /// Residues given.
+        given: usize,
+        /// Residues needed.
+        needed: usize,
+    },
+    /// A word among residues that is not below their modulus.
+    NotReduced {
+        /// The modulus.
+        modulus: u64,
+    },
 }
 
 /// The lists of moduli that a parameter set is made of.
@@ -96,6 +122,8 @@ pub enum ModulusList {
     Special,
     /// The plaintext moduli.
     Plain,
+    /// The moduli of a residue number system.
+    Basis,
 }
 
 impl fmt::Display for ModulusList {
@@ -104,6 +132,7 @@ impl fmt::Display for ModulusList {
             Self::Ciphertext => "ciphertext primes",
             Self::Special => "special primes",
             Self::Plain => "plaintext moduli",
+            Self::Basis => "moduli of a basis",
         })
     }
 }
@@ -113,6 +142,10 @@ impl fmt::Display for ParamError {
         match self {
             Self::BadModulus { value } => write!(f, "modulus {value} is not odd in [3, 2^60)"),
             Self::NotPrime { value } => write!(f, "modulus {value} is not prime"),
+            Self::NoInverse { modulus } => write!(
+                f,
+                "the divisor has no inverse modulo {modulus}; a target must be a prime that does not divide it"
+            ),
             Self::RepeatedModulus { value } => write!(f, "modulus {value} is given twice; moduli must be distinct"),
             Self::NoRoot { modulus, degree } => write!(
                 f,
@@ -122,6 +155,9 @@ impl fmt::Display for ParamError {
             ),
             Self::BadDegree { degree, min, max } => {
                 write!(f, "ring degree {degree} is no power of two in [{min}, {max}]")
+            }
+            Self::BadPrimeSize { bits, min, max } => {
+                write!(f, "primes of {bits} bits asked for; {min} to {max} bits are possible")
             }
             Self::NotEnoughPrimes { bits, degree, wanted } => write!(
                 f,
@@ -147,6 +183,10 @@ impl fmt::Display for ParamError {
                     f,
                     "plaintext modulus {plain} must be smaller than every ciphertext prime, and {prime} is not larger"
                 )
+            }
+            Self::LengthMismatch { given, needed } => write!(f, "{given} residues given where {needed} are needed"),
+            Self::NotReduced { modulus } => {
+                write!(f, "a residue is not below its modulus {modulus}; reduce it first")
             }
         }
     }

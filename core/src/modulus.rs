@@ -1,7 +1,8 @@
 //! Arithmetic modulo an odd `q < 2^60`.
 //!
 //! Every operation takes and gives canonical residues in `[0, q)` and runs in constant time, except where the name ends
-//! in `_vartime`. The three ways to multiply differ in what they know beforehand:
+//! in `_vartime`. Debug builds check that range; release builds do not, and a word outside of it gives a wrong word back,
+//! never undefined behaviour. [`Modulus::are_residues`] looks at words from outside. The three ways to multiply differ in what they know beforehand:
 //!
 //! | way | knows | gives | file |
 //! |---|---|---|---|
@@ -142,10 +143,21 @@ impl Modulus {
         (a as i64).wrapping_sub((self.value & above) as i64)
     }
 
-    /// The factor `w` with its Shoup quotient; `w` in `[0, q)`.
+    /// Whether all words are residues, in `[0, q)`. Constant time: what the words are does not show but in the answer.
+    #[must_use]
+    pub fn are_residues(&self, xs: &[u64]) -> bool {
+        // x - q borrows, and x was no large word that looks negative itself.
+        xs.iter().fold(u64::MAX, |all, &x| all & mask_negative(x.wrapping_sub(self.value) & !x)) == u64::MAX
+    }
+
+    /// The factor `w` with its Shoup quotient; `w` in `[0, q)`. The factor is public: deriving the quotient divides.
+    ///
+    /// # Panics
+    /// If `w ≥ q`.
     #[inline]
     #[must_use]
     pub const fn shoup(&self, w: u64) -> Shoup {
+        assert!(w < self.value, "a factor is not below the modulus");
         Shoup::new(w, self.value)
     }
 
@@ -278,6 +290,23 @@ pub(crate) mod tests {
         fn powers_match_bigint((m, a, _, _) in operands(), e in any::<u64>()) {
             prop_assert_eq!(big(m.pow_vartime(a, e)), big(a).modpow(&big(e), &big(m.value())));
         }
+    }
+
+    #[test]
+    fn words_that_are_no_residues_are_found() {
+        for q in EDGE_MODULI.map(|q| Modulus::new(q).unwrap()) {
+            let value = q.value();
+            assert!(q.are_residues(&[]) && q.are_residues(&[0, 1, value - 1]));
+            for bad in [value, value + 1, 1 << 61, (1 << 63) - 1, 1 << 63, u64::MAX] {
+                assert!(!q.are_residues(&[0, bad, 1]), "{bad} modulo {value}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "not below the modulus")]
+    fn factors_are_residues() {
+        let _ = Modulus::new(17).unwrap().shoup(17);
     }
 
     #[test]

@@ -3,6 +3,35 @@
 //! A polynomial of `Z_q[X]/(X^n + 1)` becomes its values at the odd powers of a primitive `2n`-th root of unity `ψ`, so
 //! that polynomial products become pointwise. **Order contract:** coefficients are in natural order; the value at index
 //! `i` is the one at `ψ^(2·rev(i) + 1)`, where `rev` reverses the `log2 n` bits of `i`.
+//!
+//! A product of polynomials, for whoever needs the transform alone:
+//!
+//! ```
+//! use tacit_core::backend::{Backend, Kernels};
+//! use tacit_core::modulus::Modulus;
+//! use tacit_core::ntt::NttPlan;
+//! use tacit_core::prime::ntt_primes_vartime;
+//!
+//! # fn main() -> Result<(), tacit_core::error::ParamError> {
+//! // Once: the largest prime of 50 bits with a 16-th root of unity, its tables, and the machine's fastest kernels.
+//! let q = Modulus::new(ntt_primes_vartime(50, 8, 1, &[])?[0])?;
+//! let plan = NttPlan::new(q, 8)?;
+//! let kernels = Kernels::detect();
+//!
+//! let mut a = [1, 2, 0, 0, 0, 0, 0, 0];
+//! let mut b = [0, 0, 0, 0, 0, 0, 0, 3];
+//! plan.check(&a)?;
+//! plan.check(&b)?;
+//! plan.forward(kernels, &mut a);
+//! plan.forward(kernels, &mut b);
+//! kernels.mul(&q, &mut a, &b);
+//! plan.inverse(kernels, &mut a);
+//!
+//! // (1 + 2X)·3X^7 = 3X^7 + 6X^8, and X^8 = -1.
+//! assert_eq!(a, [q.neg(6), 0, 0, 0, 0, 0, 0, 3]);
+//! # Ok(())
+//! # }
+//! ```
 
 use crate::backend::{Backend, Kernels, NttTables};
 use crate::error::ParamError;
@@ -11,7 +40,7 @@ use crate::modulus::Modulus;
 /// Smallest supported degree.
 pub const MIN_DEGREE: usize = 8;
 /// Largest supported degree.
-pub const MAX_DEGREE: usize = 1 << 17;
+pub const MAX_DEGREE: usize = crate::prime::MAX_DEGREE;
 
 /// A transform of fixed degree and modulus.
 #[derive(Clone, Debug)]
@@ -39,7 +68,7 @@ impl NttPlan {
     /// The degree `n`.
     #[must_use]
     pub fn degree(&self) -> usize {
-        self.tables.roots().len()
+        self.tables.degree()
     }
 
     /// The tables that kernels read.
@@ -48,12 +77,28 @@ impl NttPlan {
         &self.tables
     }
 
+    /// Whether these words can be transformed: for words from outside, which [`Self::forward`] and [`Self::inverse`] take
+    /// for residues. Constant time but for the answer.
+    ///
+    /// # Errors
+    /// [`ParamError::LengthMismatch`] unless there are `n`, [`ParamError::NotReduced`] if one is not in `[0, q)`.
+    pub fn check(&self, xs: &[u64]) -> Result<(), ParamError> {
+        let (given, needed) = (xs.len(), self.degree());
+        if given != needed {
+            return Err(ParamError::LengthMismatch { given, needed });
+        }
+        if self.modulus().are_residues(xs) {
+            Ok(())
+        } else {
+            Err(ParamError::NotReduced { modulus: self.modulus().value() })
+        }
+    }
+
     /// Coefficients → values, in place; `[0, q) → [0, q)`. Cost: `n/2·log2 n` butterflies.
     ///
     /// # Panics
     /// If `xs` does not hold `n` residues.
     pub fn forward(&self, kernels: Kernels, xs: &mut [u64]) {
-        assert_eq!(xs.len(), self.degree());
         kernels.ntt_forward(&self.tables, xs);
     }
 
@@ -62,7 +107,6 @@ impl NttPlan {
     /// # Panics
     /// If `xs` does not hold `n` residues.
     pub fn inverse(&self, kernels: Kernels, xs: &mut [u64]) {
-        assert_eq!(xs.len(), self.degree());
         kernels.ntt_inverse(&self.tables, xs);
     }
 }
@@ -106,6 +150,14 @@ pub(crate) mod tests {
         let mut one_plus_x2 = [1, 0, 1, 0, 0, 0, 0, 0];
         plan.forward(Kernels::PORTABLE, &mut one_plus_x2);
         assert_eq!(one_plus_x2, [10, 10, 9, 9, 16, 16, 3, 3]);
+    }
+
+    #[test]
+    fn words_from_outside_are_checked() {
+        let plan = NttPlan::new(Modulus::new(17).unwrap(), 8).unwrap();
+        assert_eq!(plan.check(&[16; 8]), Ok(()));
+        assert_eq!(plan.check(&[16; 9]), Err(ParamError::LengthMismatch { given: 9, needed: 8 }));
+        assert_eq!(plan.check(&[0, 0, 0, 0, 0, 0, 0, 17]), Err(ParamError::NotReduced { modulus: 17 }));
     }
 
     #[test]

@@ -1,4 +1,32 @@
 //! Polynomials of `Z_Q[X]/(X^n + 1)` in residue form. The domain is a type.
+//!
+//! A product modulo a `Q` of 150 bits, limb by limb:
+//!
+//! ```
+//! use tacit_core::backend::Kernels;
+//! use tacit_core::poly::{Coeff, Poly, Ring};
+//! use tacit_core::prime::ntt_primes_vartime;
+//!
+//! # fn main() -> Result<(), tacit_core::error::ParamError> {
+//! let primes = ntt_primes_vartime(50, 8, 3, &[])?;
+//! let ring = Ring::new(8, &primes, Kernels::detect())?;
+//!
+//! // 2^40·X and 2^45·X^2, with the same residues in every limb.
+//! let [mut a, mut b] = [[0; 8]; 2];
+//! (a[1], b[2]) = (1 << 40, 1 << 45);
+//! let a: Poly<Coeff> = ring.poly(&a.repeat(3))?;
+//! let b: Poly<Coeff> = ring.poly(&b.repeat(3))?;
+//!
+//! let mut product = ring.forward(a);
+//! ring.mul_assign(&mut product, &ring.forward(b));
+//! let product = ring.inverse(product);
+//!
+//! // 2^85 does not fit a word, but Q holds it.
+//! let third: Vec<u64> = product.limbs().map(|limb| limb[3]).collect();
+//! assert_eq!(ring.basis().compose_vartime(&third), (1u128 << 85).into());
+//! # Ok(())
+//! # }
+//! ```
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -111,12 +139,14 @@ impl Ring {
     /// The ring of degree `n` modulo the product of `primes`. Cost: the tables of one transform per prime.
     ///
     /// # Errors
-    /// [`ParamError`] if the degree is out of range, or a modulus is not an NTT prime or repeated.
+    /// [`ParamError`] if the degree is out of range, a modulus is not an NTT prime or repeated, or there are more than
+    /// [`RnsBasis::MAX_MODULI`].
     pub fn new(degree: usize, primes: &[u64], kernels: Kernels) -> Result<Self, ParamError> {
         check_degree(degree)?;
         let moduli = primes.iter().map(|&q| Modulus::new(q)).collect::<Result<Vec<_>, _>>()?;
+        let basis = RnsBasis::of_primes(&moduli)?;
         let plans = moduli.iter().map(|q| NttPlan::new(*q, degree).map(Arc::new)).collect::<Result<_, _>>()?;
-        Ok(Self { degree, kernels, basis: RnsBasis::new(&moduli)?, plans })
+        Ok(Self { degree, kernels, basis, plans })
     }
 
     /// The ring modulo some of this ring's primes, in the given order. Tables are shared.
@@ -127,7 +157,7 @@ impl Ring {
     pub fn select(&self, limbs: impl IntoIterator<Item = usize>) -> Self {
         let plans: Vec<_> = limbs.into_iter().map(|i| Arc::clone(&self.plans[i])).collect();
         let moduli: Vec<_> = plans.iter().map(|plan| *plan.modulus()).collect();
-        let basis = RnsBasis::new(&moduli);
+        let basis = RnsBasis::of_primes(&moduli);
         assert!(basis.is_ok(), "a limb was selected twice");
         Self { basis: basis.unwrap_or_else(|_| self.basis.clone()), plans, ..*self }
     }
@@ -160,6 +190,24 @@ impl Ring {
     #[must_use]
     pub fn zero<D>(&self) -> Poly<D> {
         Poly::from_residues(AlignedWords::zeros(self.degree * self.basis.len()), self.degree)
+    }
+
+    /// The polynomial with these residues, limb-major, from outside. Constant time but for errors.
+    ///
+    /// # Errors
+    /// [`ParamError::LengthMismatch`] unless there are `n` for each modulus, [`ParamError::NotReduced`] if one is not below
+    /// its modulus.
+    pub fn poly<D>(&self, residues: &[u64]) -> Result<Poly<D>, ParamError> {
+        let mut poly = self.zero();
+        let (given, needed) = (residues.len(), poly.residues.len());
+        if given != needed {
+            return Err(ParamError::LengthMismatch { given, needed });
+        }
+        for (limb, plan) in residues.chunks_exact(self.degree).zip(&self.plans) {
+            plan.check(limb)?;
+        }
+        poly.residues.copy_from_slice(residues);
+        Ok(poly)
     }
 
     /// The polynomial with these small coefficients. Constant time.
@@ -328,10 +376,13 @@ impl Ring {
 
 /// How `X → X^g` permutes values: the value at index `i` of the image is the one at `permutation[i]` of the argument.
 ///
-/// The value at `ψ^e` of `a(X^g)` is the value at `ψ^(e·g)` of `a`. `g` is odd and below `2n`.
+/// The value at `ψ^e` of `a(X^g)` is the value at `ψ^(e·g)` of `a`.
+///
+/// # Panics
+/// Unless `g` is odd and below `2n`, and `n` is the degree of a ring.
 #[must_use]
 pub fn galois_permutation(degree: usize, element: usize) -> Box<[u32]> {
-    debug_assert!(element & 1 == 1 && element < 2 * degree);
+    assert!(check_degree(degree).is_ok() && element & 1 == 1 && element < 2 * degree, "{element} at degree {degree}");
     let mask = 2 * degree - 1;
     let source = |i: usize| bit_reverse((((2 * bit_reverse(i, degree) + 1) * element) & mask) >> 1, degree);
     (0..degree).map(|i| source(i) as u32).collect()
@@ -389,6 +440,35 @@ mod tests {
         let mut tripled = c.clone();
         ring.mul_residues_assign(&mut tripled, &[3; 3]);
         assert_eq!(ring.combine(&[&c], &[3]), tripled);
+    }
+
+    #[test]
+    fn residues_from_outside_are_checked() {
+        let ring = ring();
+        let whole = sample(&ring, 3);
+        assert_eq!(ring.poly(whole.residues()), Ok(whole.clone()));
+        let short = ring.poly::<Coeff>(&whole.residues()[1..]);
+        assert_eq!(short, Err(ParamError::LengthMismatch { given: 191, needed: 192 }));
+        let mut residues = whole.residues().to_vec();
+        let modulus = ring.moduli()[2].value();
+        residues[130] = modulus;
+        assert_eq!(ring.poly::<Eval>(&residues), Err(ParamError::NotReduced { modulus }));
+    }
+
+    #[test]
+    fn rings_without_transforms_are_refused() {
+        let ring = |degree, primes: &[u64]| Ring::new(degree, primes, Kernels::PORTABLE).unwrap_err();
+        assert_eq!(ring(64, &[257, 256]), ParamError::BadModulus { value: 256 });
+        assert_eq!(ring(64, &[257, 257]), ParamError::RepeatedModulus { value: 257 });
+        assert_eq!(ring(64, &[257, 641 * 3]), ParamError::NotPrime { value: 641 * 3 });
+        assert_eq!(ring(64, &[641, 31]), ParamError::NoRoot { modulus: 31, degree: 64 });
+        assert!(matches!(ring(96, &[193]), ParamError::BadDegree { degree: 96, .. }));
+    }
+
+    #[test]
+    #[should_panic(expected = "128 at degree 64")]
+    fn permutations_of_no_automorphism_are_refused() {
+        let _ = galois_permutation(64, 128);
     }
 
     #[test]

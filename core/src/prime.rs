@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use crate::error::ParamError;
 use crate::modulus::Modulus;
 
+/// The largest degree of a transform.
+pub const MAX_DEGREE: usize = 1 << 17;
+
 /// Whether `n` is prime: Miller–Rabin with the first twelve primes as bases, which is exact below `3.18·10^23`
 /// (Sorenson and Webster, "Strong pseudoprimes to twelve prime bases", 2017).
 #[must_use]
@@ -38,19 +41,22 @@ pub fn is_prime_vartime(n: u64) -> bool {
 /// `taken`.
 ///
 /// # Errors
-/// [`ParamError::NotEnoughPrimes`] if there are fewer.
+/// [`ParamError::BadDegree`] unless `degree` is a power of two up to [`MAX_DEGREE`]; [`ParamError::BadPrimeSize`] unless
+/// `bits` is in `[2, 60]`; [`ParamError::NotEnoughPrimes`] if there are fewer.
 pub fn ntt_primes_vartime(bits: u32, degree: usize, count: usize, taken: &[u64]) -> Result<Vec<u64>, ParamError> {
+    check_degree(degree)?;
+    if !(2..=Modulus::MAX_BITS).contains(&bits) {
+        return Err(ParamError::BadPrimeSize { bits, min: 2, max: Modulus::MAX_BITS });
+    }
     let step = 2 * degree as u64;
-    let mut found = Vec::with_capacity(count);
-    if (2..=Modulus::MAX_BITS).contains(&bits) {
-        let (low, high) = (1u64 << (bits - 1), 1u64 << bits);
-        let mut candidate = ((high - 1) & !(step - 1)) | 1;
-        while found.len() < count && candidate > low {
-            if candidate < high && !taken.contains(&candidate) && is_prime_vartime(candidate) {
-                found.push(candidate);
-            }
-            candidate = candidate.saturating_sub(step);
+    let (low, high) = (1u64 << (bits - 1), 1u64 << bits);
+    let mut found = Vec::new();
+    let mut candidate = ((high - 1) & !(step - 1)) | 1;
+    while found.len() < count && candidate > low {
+        if candidate < high && !taken.contains(&candidate) && is_prime_vartime(candidate) {
+            found.push(candidate);
         }
+        candidate = candidate.saturating_sub(step);
     }
     if found.len() < count { Err(ParamError::NotEnoughPrimes { bits, degree, wanted: count }) } else { Ok(found) }
 }
@@ -58,8 +64,10 @@ pub fn ntt_primes_vartime(bits: u32, degree: usize, count: usize, taken: &[u64])
 /// The smallest prime at or above `least` that is 1 modulo `2·degree`.
 ///
 /// # Errors
-/// [`ParamError::NotEnoughPrimes`] if none lies below `2^60`.
+/// [`ParamError::BadDegree`] unless `degree` is a power of two up to [`MAX_DEGREE`]; [`ParamError::NotEnoughPrimes`] if
+/// none lies below `2^60`.
 pub fn next_ntt_prime_vartime(least: u64, degree: usize) -> Result<u64, ParamError> {
+    check_degree(degree)?;
     let step = 2 * degree as u64;
     let scarce = ParamError::NotEnoughPrimes { bits: u64::BITS - least.leading_zeros(), degree, wanted: 1 };
     // The least number that is 1 modulo the step and at least `least`; 1 itself is no prime.
@@ -73,14 +81,16 @@ pub fn next_ntt_prime_vartime(least: u64, degree: usize) -> Result<u64, ParamErr
 /// Cost: `degree` multiplications.
 ///
 /// # Errors
-/// [`ParamError::NotPrime`] if `q` is composite, [`ParamError::NoRoot`] unless `2·degree` divides `q - 1`.
+/// [`ParamError::BadDegree`] unless `degree` is a power of two up to [`MAX_DEGREE`]; [`ParamError::NotPrime`] if `q` is
+/// composite; [`ParamError::NoRoot`] unless `2·degree` divides `q - 1`.
 pub fn primitive_root_vartime(modulus: &Modulus, degree: usize) -> Result<u64, ParamError> {
+    check_degree(degree)?;
     let q = modulus.value();
     if !is_prime_vartime(q) {
         return Err(ParamError::NotPrime { value: q });
     }
     let order = 2 * degree as u64;
-    if !order.is_power_of_two() || (q - 1) & (order - 1) != 0 {
+    if (q - 1) & (order - 1) != 0 {
         return Err(ParamError::NoRoot { modulus: q, degree });
     }
     let cofactor = (q - 1) >> order.trailing_zeros();
@@ -97,6 +107,14 @@ pub fn primitive_root_vartime(modulus: &Modulus, degree: usize) -> Result<u64, P
         Some(current)
     });
     Ok(odd_powers.min().unwrap_or(root))
+}
+
+fn check_degree(degree: usize) -> Result<(), ParamError> {
+    if degree.is_power_of_two() && degree <= MAX_DEGREE {
+        Ok(())
+    } else {
+        Err(ParamError::BadDegree { degree, min: 1, max: MAX_DEGREE })
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +166,21 @@ mod tests {
             ntt_primes_vartime(12, 1024, 2, &[]),
             Err(ParamError::NotEnoughPrimes { bits: 12, degree: 1024, wanted: 2 })
         );
-        assert!(ntt_primes_vartime(61, 1024, 1, &[]).is_err());
+        for bits in [0, 1, 61, u32::MAX] {
+            let error = ParamError::BadPrimeSize { bits, min: 2, max: 60 };
+            assert_eq!(ntt_primes_vartime(bits, 1024, 1, &[]), Err(error));
+        }
+    }
+
+    #[test]
+    fn degrees_without_roots_are_refused() {
+        let q = Modulus::new(65537).unwrap();
+        for degree in [0, 3, 24, 1 << 18, 1 << (usize::BITS - 1), usize::MAX] {
+            let error = ParamError::BadDegree { degree, min: 1, max: MAX_DEGREE };
+            assert_eq!(ntt_primes_vartime(30, degree, 1, &[]), Err(error.clone()));
+            assert_eq!(next_ntt_prime_vartime(1 << 30, degree), Err(error.clone()));
+            assert_eq!(primitive_root_vartime(&q, degree), Err(error));
+        }
     }
 
     #[test]

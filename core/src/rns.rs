@@ -3,6 +3,35 @@
 //! Everything that leaves a basis goes through one primitive, [`BaseConverter`]: the centred value modulo `Q`, read off
 //! modulo other primes. An exact rounded division is a conversion and one multiplication ([`Scaler`]). Both are constant
 //! time. Values are *limb-major*: all `n` residues modulo `q_1`, then all modulo `q_2`, …
+//!
+//! ```
+//! use num_bigint::BigUint;
+//! use tacit_core::backend::Kernels;
+//! use tacit_core::modulus::Modulus;
+//! use tacit_core::rns::{BaseConverter, RnsBasis, Scaler};
+//!
+//! # fn main() -> Result<(), tacit_core::error::ParamError> {
+//! let basis = RnsBasis::new(&[Modulus::new(97)?, Modulus::new(193)?])?;
+//! let target = [Modulus::new(65537)?];
+//! let kernels = Kernels::detect();
+//!
+//! // 10000 modulo 97·193 = 18721 is -8721 when centred.
+//! let residues = basis.decompose_vartime(&BigUint::from(10_000u32));
+//! let mut out = [0];
+//! BaseConverter::new(&basis, &target).convert(kernels, &residues, &mut out);
+//! assert_eq!(out, [65537 - 8721]);
+//!
+//! // round(5·1000000/18721) = 267, from the residues of 1000000 on both sides.
+//! let scaler = Scaler::try_new(&BigUint::from(5u32), &basis, &target)?;
+//! let mut low = basis.decompose_vartime(&BigUint::from(1_000_000u32));
+//! let mut high = [1_000_000 % 65537];
+//! let mut remainder = [0];
+//! scaler.remainder(kernels, &mut low, &mut remainder);
+//! scaler.divide(kernels, &mut high, &mut remainder);
+//! assert_eq!(high, [267]);
+//! # Ok(())
+//! # }
+//! ```
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,10 +40,11 @@ use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};
 use zeroize::Zeroizing;
 
-use crate::backend::{AlignedWords, Backend, Kernels};
+use crate::backend::{AlignedWords, Backend, Kernels, MAX_TERMS};
 use crate::ct::mask_negative;
-use crate::error::ParamError;
+use crate::error::{ModulusList, ParamError};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
+use crate::prime::is_prime_vartime;
 
 /// Distinct prime moduli, in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +53,27 @@ pub struct RnsBasis {
 }
 
 impl RnsBasis {
-    /// A basis of the given primes.
+    /// The most moduli: base conversion sums one product for each and one for the overflow.
+    pub const MAX_MODULI: usize = MAX_TERMS - 1;
+
+    /// A basis of the given primes. Cost: a primality test each.
     ///
     /// # Errors
-    /// [`ParamError::RepeatedModulus`] if two are equal. The caller knows that they are prime.
+    /// [`ParamError::NotPrime`], [`ParamError::RepeatedModulus`] if two are equal, [`ParamError::ModulusCount`] if there are
+    /// more than [`Self::MAX_MODULI`].
     pub fn new(moduli: &[Modulus]) -> Result<Self, ParamError> {
+        match moduli.iter().find(|q| !is_prime_vartime(q.value())) {
+            Some(q) => Err(ParamError::NotPrime { value: q.value() }),
+            None => Self::of_primes(moduli),
+        }
+    }
+
+    /// A basis of moduli that are known to be prime.
+    pub(crate) fn of_primes(moduli: &[Modulus]) -> Result<Self, ParamError> {
+        let (given, max) = (moduli.len(), Self::MAX_MODULI);
+        if given > max {
+            return Err(ParamError::ModulusCount { list: ModulusList::Basis, given, min: 0, max });
+        }
         match moduli.iter().enumerate().find(|(i, q)| moduli[..*i].contains(q)) {
             Some((_, q)) => Err(ParamError::RepeatedModulus { value: q.value() }),
             None => Ok(Self { moduli: moduli.into() }),
@@ -185,19 +231,36 @@ pub struct Scaler {
 }
 
 impl Scaler {
-    /// The division by the product `D` of `divisor`, after multiplication by `multiplier`. No target divides `D`.
+    /// The division by the product `D` of `divisor`, after multiplication by `multiplier`, for targets that are known to be
+    /// primes outside of `divisor`.
+    ///
+    /// # Panics
+    /// If a target is not; [`Self::try_new`] says so instead.
     #[must_use]
+    #[allow(clippy::panic, reason = "documented; `try_new` is for targets that are not known")]
     pub fn new(multiplier: &BigUint, divisor: &RnsBasis, to: &[Modulus]) -> Self {
+        match Self::try_new(multiplier, divisor, to) {
+            Ok(scaler) => scaler,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The division by the product `D` of `divisor`, after multiplication by `multiplier`.
+    ///
+    /// # Errors
+    /// [`ParamError::NoInverse`] unless `D` has an inverse modulo each target.
+    pub fn try_new(multiplier: &BigUint, divisor: &RnsBasis, to: &[Modulus]) -> Result<Self, ParamError> {
         let product = divisor.product();
         let factors = to.iter().map(|p| {
-            let inverse = crt_inverse(p, &product);
-            (p.shoup(p.mul(residue_vartime(multiplier, p), inverse)), p.shoup(p.neg(inverse)))
+            let no_inverse = ParamError::NoInverse { modulus: p.value() };
+            let inverse = p.inverse(residue_vartime(&product, p)).ok_or(no_inverse)?;
+            Ok((p.shoup(p.mul(residue_vartime(multiplier, p), inverse)), p.shoup(p.neg(inverse))))
         });
-        Self {
+        Ok(Self {
+            factors: factors.collect::<Result<_, _>>()?,
             converter: BaseConverter::new(divisor, to),
             multiplier: divisor.moduli.iter().map(|d| d.shoup(residue_vartime(multiplier, d))).collect(),
-            factors: factors.collect(),
-        }
+        })
     }
 
     /// First half: the centred remainder of `m·x` modulo `D`, modulo each target. `x` holds the residues modulo `D`,
@@ -404,6 +467,29 @@ mod tests {
         assert_eq!(RnsBasis::new(&[q, q]), Err(ParamError::RepeatedModulus { value: 65537 }));
         assert_eq!(CrtComposer::new(&basis(&[60, 60, 17])).err(), Some(ParamError::PlainTooWide { bits: 137 }));
         assert!(CrtComposer::new(&basis(&[60, 60])).is_ok());
+        let composite = Modulus::new(65537 * 3).unwrap();
+        assert_eq!(RnsBasis::new(&[q, composite]), Err(ParamError::NotPrime { value: 65537 * 3 }));
+        let odd_primes = (3..).step_by(2).filter(|&p| is_prime_vartime(p)).map(|p| Modulus::new(p).unwrap());
+        let many: Vec<_> = odd_primes.take(RnsBasis::MAX_MODULI + 1).collect();
+        let too_many = ParamError::ModulusCount { list: ModulusList::Basis, given: 255, min: 0, max: 254 };
+        assert_eq!(RnsBasis::new(&many), Err(too_many));
+        let full = RnsBasis::new(&many[1..]).unwrap();
+        let mut out = [0; 3];
+        BaseConverter::new(&full, &[q]).convert(Kernels::detect(), &[1; 3 * RnsBasis::MAX_MODULI], &mut out);
+        assert_eq!(out, [1; 3]);
+    }
+
+    #[test]
+    fn targets_of_a_division_are_primes_outside_of_it() {
+        let one = BigUint::from(1u32);
+        let divisor = basis(&[30, 17]);
+        let inside = divisor.moduli()[1];
+        let multiple = Modulus::new(3 * inside.value()).unwrap();
+        for target in [inside, multiple] {
+            let error = Scaler::try_new(&one, &divisor, &[target]).err();
+            assert_eq!(error, Some(ParamError::NoInverse { modulus: target.value() }));
+        }
+        assert!(Scaler::try_new(&one, &divisor, basis(&[31]).moduli()).is_ok());
     }
 
     #[test]

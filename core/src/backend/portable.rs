@@ -16,6 +16,7 @@ impl Backend for Portable {
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
+        assert_eq!(xs.len(), tables.degree());
         let q = tables.modulus().value();
         debug_assert!(xs.iter().all(|&x| x < q));
         let roots = tables.roots();
@@ -37,6 +38,7 @@ impl Backend for Portable {
     }
 
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
+        assert_eq!(xs.len(), tables.degree());
         let q = tables.modulus().value();
         debug_assert!(xs.iter().all(|&x| x < q));
         let roots = tables.inverse_roots();
@@ -104,7 +106,7 @@ impl Backend for Portable {
 
     fn combine(self, q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32) {
         assert!(terms.len() <= MAX_TERMS && terms.len() == weights.len());
-        debug_assert!(bits <= Modulus::MAX_BITS && weights.iter().all(|w| w >> bits == 0));
+        assert!(bits <= Modulus::MAX_BITS && weights.iter().all(|w| w >> bits == 0));
         assert!(terms.iter().all(|a| a.len() == out.len()));
         for (i, out) in out.iter_mut().enumerate() {
             let sum = terms.iter().zip(weights).fold(0u128, |sum, (a, &w)| sum + u128::from(a[i]) * u128::from(w));

@@ -77,6 +77,12 @@ impl NttTables {
         &self.modulus
     }
 
+    /// The degree `n`.
+    #[must_use]
+    pub fn degree(&self) -> usize {
+        self.roots.len()
+    }
+
     /// `ψ^rev(i)` for `i` in `[0, n)`.
     #[must_use]
     pub fn roots(&self) -> &[Shoup] {

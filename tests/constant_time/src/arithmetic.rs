@@ -28,6 +28,7 @@ const PRIMITIVES: &[(&str, Primitive)] = &[
     ("reduce", |q, [a, b, _]| q.reduce(a.wrapping_mul(b))),
     ("reduce_wide", |q, [a, b, _]| q.reduce_wide(u128::from(a) << 64 | u128::from(b))),
     ("reduce_signed", |q, [a, b, c]| q.reduce_signed(i128::from(a) - (i128::from(b) << 40) + i128::from(c))),
+    ("are_residues", |q, words| u64::from(q.are_residues(&words))),
     ("center", |q, [a, ..]| q.center(a) as u64),
     ("pow_vartime with a public exponent", |q, [a, ..]| q.pow_vartime(a, black_box(65_537))),
     ("Shoup::mul_lazy", |q, [a, ..]| q.shoup(black_box(12_345)).mul_lazy(a, q.value())),

@@ -1,0 +1,130 @@
+//! Slices of the wrong length are refused by every kernel of every backend, in release builds too, and leave no trace.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tacit_core::backend::{Backend, Kernels, MAX_TERMS};
+use tacit_core::modulus::Modulus;
+use tacit_core::ntt::NttPlan;
+use tacit_core::poly::{Coeff, Poly, Ring};
+use tacit_core::prime::ntt_primes_vartime;
+use tacit_core::rns::{BaseConverter, CrtComposer, RnsBasis, Scaler};
+
+const N: usize = 256;
+
+fn moduli() -> Vec<Modulus> {
+    let primes = [30, 50, 60].map(|bits| ntt_primes_vartime(bits, N, 1, &[]).unwrap()[0]);
+    primes.map(|q| Modulus::new(q).unwrap()).to_vec()
+}
+
+/// Checks that `run` panics and does not touch the output, which starts as it ends.
+fn refused(what: &str, output: &mut [u64], run: impl FnOnce(&mut [u64])) {
+    let before = output.to_vec();
+    assert!(catch_unwind(AssertUnwindSafe(|| run(output))).is_err(), "{what}: accepted");
+    assert_eq!(output, before, "{what}: refused too late");
+}
+
+#[test]
+fn kernels_refuse_slices_of_different_lengths() {
+    for (kernels, q) in Kernels::available().flat_map(|k| moduli().into_iter().map(move |q| (k, q))) {
+        let name = |what: &str| format!("{what}, {}, {} bits", kernels.name(), q.bits());
+        let (xs, out) = ([1; N], &mut [2; N][..]);
+        for len in [0, 8, N - 8, N - 1] {
+            let b = &xs[..len];
+            refused(&name("add"), out, |out| kernels.add(&q, out, b));
+            refused(&name("sub"), out, |out| kernels.sub(&q, out, b));
+            refused(&name("mul"), out, |out| kernels.mul(&q, out, b));
+            refused(&name("mul_add, left"), out, |out| kernels.mul_add(&q, out, b, &xs));
+            refused(&name("mul_add, right"), out, |out| kernels.mul_add(&q, out, &xs, b));
+            refused(&name("dot, left"), out, |out| kernels.dot(&q, out, &[(&xs, &xs), (b, &xs)]));
+            refused(&name("dot, right"), out, |out| kernels.dot(&q, out, &[(&xs, b), (&xs, &xs)]));
+            refused(&name("combine"), out, |out| kernels.combine(&q, out, &[&xs, b], &[1, 1], 20));
+            refused(&name("round_quotients"), out, |out| kernels.round_quotients(out, &[b], &[q.reciprocal()]));
+            refused(&name("permute, values"), out, |out| kernels.permute(out, b, &[0; N]));
+            refused(&name("permute, indices"), out, |out| kernels.permute(out, &xs, &vec![0; len]));
+        }
+        refused(&name("combine, weights"), out, |out| kernels.combine(&q, out, &[&xs], &[1, 1], 20));
+        refused(&name("combine, large weight"), out, |out| kernels.combine(&q, out, &[&xs], &[1 << 20], 20));
+        refused(&name("combine, bits"), out, |out| kernels.combine(&q, out, &[&xs], &[1], 61));
+        refused(&name("round_quotients, count"), out, |out| kernels.round_quotients(out, &[&xs], &[]));
+        let many = MAX_TERMS + 1;
+        refused(&name("dot, terms"), out, |out| kernels.dot(&q, out, &vec![(&xs[..], &xs[..]); many]));
+        refused(&name("combine, terms"), out, |out| kernels.combine(&q, out, &vec![&xs[..]; many], &vec![1; many], 20));
+    }
+}
+
+#[test]
+fn permutations_refuse_indices_out_of_range() {
+    for kernels in Kernels::available() {
+        for bad in [N as u32, u32::MAX] {
+            for place in [0, 3, N - 1] {
+                let mut indices = [0; N];
+                indices[place] = bad;
+                let run = || kernels.permute(&mut [0; N], &[1; N], &indices);
+                assert!(catch_unwind(run).is_err(), "{}: index {bad} at {place}", kernels.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn transforms_refuse_slices_of_another_degree() {
+    for (kernels, q) in Kernels::available().flat_map(|k| moduli().into_iter().map(move |q| (k, q))) {
+        let plan = NttPlan::new(q, N).unwrap();
+        for len in [0, 1, 8, N / 2, N - 1, N + 1, 2 * N] {
+            let xs = &mut vec![2; len][..];
+            refused("forward", xs, |xs| plan.forward(kernels, xs));
+            refused("inverse", xs, |xs| plan.inverse(kernels, xs));
+            refused("forward kernel", xs, |xs| kernels.ntt_forward(plan.tables(), xs));
+            refused("inverse kernel", xs, |xs| kernels.ntt_inverse(plan.tables(), xs));
+        }
+    }
+}
+
+#[test]
+fn conversions_refuse_lengths_that_do_not_fit() {
+    let moduli = moduli();
+    let (from, to) = (RnsBasis::new(&moduli[..2]).unwrap(), &moduli[2..]);
+    let converter = BaseConverter::new(&from, to);
+    let scaler = Scaler::new(&3u32.into(), &from, to);
+    for kernels in Kernels::available() {
+        for len in [0, 1, 2 * N - 1, 2 * N + 1, 3 * N] {
+            let out = &mut [2; N][..];
+            refused("convert", out, |out| converter.convert(kernels, &vec![1; len], out));
+            refused("remainder", out, |out| scaler.remainder(kernels, &mut vec![1; len], out));
+            refused("divide", out, |out| scaler.divide(kernels, out, &mut vec![1; len]));
+        }
+    }
+    let composer = CrtComposer::new(&from).unwrap();
+    for residues in [&[][..], &[1], &[1, 1, 1]] {
+        assert!(catch_unwind(|| composer.compose(residues)).is_err());
+        assert!(catch_unwind(|| from.compose_vartime(residues)).is_err());
+    }
+}
+
+#[test]
+fn rings_refuse_operands_of_other_rings() {
+    let primes: Vec<u64> = moduli().iter().map(Modulus::value).collect();
+    let ring = Ring::new(N, &primes, Kernels::detect()).unwrap();
+    let others = [Ring::new(N / 2, &primes, Kernels::detect()).unwrap(), ring.select([0, 2])];
+    for other in others {
+        let foreign: Poly<Coeff> = other.zero();
+        let own = || ring.zero::<Coeff>();
+        let runs: [&dyn Fn(); 7] = [
+            &|| ring.add_assign(&mut own(), &foreign),
+            &|| ring.sub_assign(&mut foreign.clone(), &own()),
+            &|| ring.neg_assign(&mut foreign.clone()),
+            &|| drop(ring.combine(&[&own(), &foreign], &[1, 1])),
+            &|| drop(ring.forward(foreign.clone())),
+            &|| drop(ring.dot(&[(&other.zero(), &ring.zero())])),
+            &|| ring.mul_assign(&mut ring.zero(), &other.zero()),
+        ];
+        for (i, run) in runs.iter().enumerate() {
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err(), "operation {i}");
+        }
+    }
+    assert!(catch_unwind(|| ring.lift(&[1; N - 1])).is_err());
+    assert!(catch_unwind(|| ring.mul_residues_assign(&mut ring.zero::<Coeff>(), &[1, 2])).is_err());
+    assert!(catch_unwind(|| ring.mul_residues_assign(&mut ring.zero::<Coeff>(), &[1, 2, primes[2]])).is_err());
+}
