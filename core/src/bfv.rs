@@ -7,6 +7,27 @@
 //! The phase of a ciphertext is `round(Q·m/t) + e` (the exact scaling of Kim, Polyakov and Zucca, "Revisiting homomorphic
 //! encryption schemes for finite fields", 2021); products follow Halevi, Polyakov and Shoup (2018). All four scalings, by
 //! `Q/t`, `t/Q`, `1/P` and `1/q`, are one routine: [`Scaler`].
+//!
+//! ```
+//! use rand_core::SeedableRng;
+//! use tacit_core::bfv::Bfv;
+//! use tacit_core::params::Params;
+//! use tacit_core::rlwe::SecretKey;
+//!
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! let params = Params::builder(4096).ciphertext_bits(&[36, 36]).special_bits(&[34]).plain_bits(&[17]).build()?;
+//! let bfv = Bfv::new(&params)?;
+//! let mut rng = chacha20::ChaCha20Rng::from_seed([7; 32]);
+//! let secret = SecretKey::generate(&params, &mut rng);
+//!
+//! let [a, b] = [[20, -3], [22, 5]].map(|values| bfv.encode(&values));
+//! let [a, b] = [bfv.encrypt(&secret, &a?, &mut rng)?, bfv.encrypt(&secret, &b?, &mut rng)?];
+//! let sum = bfv.add(&bfv.expand(&a), &bfv.expand(&b))?;
+//!
+//! assert_eq!(bfv.decode(&bfv.decrypt(&secret, &sum)?.release())[..2], [42, 2]);
+//! # Ok(())
+//! # }
+//! ```
 
 mod cipher;
 mod encode;

@@ -195,6 +195,7 @@ impl fmt::Display for ParamError {
 impl core::error::Error for ParamError {}
 
 /// Bytes that are not a well-formed value for the parameters at hand.
+#[cfg(feature = "wire")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {
@@ -239,6 +240,7 @@ pub enum WireError {
 }
 
 /// The kinds of values that have a byte format, by type tag.
+#[cfg(feature = "wire")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -258,6 +260,7 @@ pub enum Kind {
     SeededCkksCiphertext = 7,
 }
 
+#[cfg(feature = "wire")]
 impl Kind {
     /// All kinds.
     pub const ALL: [Self; 7] = [
@@ -277,6 +280,7 @@ impl Kind {
     }
 }
 
+#[cfg(feature = "wire")]
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -291,6 +295,7 @@ impl fmt::Display for Kind {
     }
 }
 
+#[cfg(feature = "wire")]
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -315,9 +320,11 @@ impl fmt::Display for WireError {
     }
 }
 
+#[cfg(feature = "wire")]
 impl core::error::Error for WireError {}
 
 /// An operation on ciphertexts or plaintexts that cannot be done.
+#[cfg(feature = "rlwe")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EvalError {
@@ -433,6 +440,7 @@ pub enum EvalError {
     },
 }
 
+#[cfg(feature = "rlwe")]
 impl fmt::Display for EvalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -486,4 +494,5 @@ impl fmt::Display for EvalError {
     }
 }
 
+#[cfg(feature = "rlwe")]
 impl core::error::Error for EvalError {}

@@ -27,12 +27,15 @@ use zeroize::Zeroizing;
 #[cfg(feature = "ckks")]
 pub use self::ckks::{ckks_ciphertext_len, seeded_ckks_ciphertext_len};
 
+#[cfg(feature = "bfv")]
 use crate::bfv::{Ciphertext, SeededCiphertext};
 pub use crate::error::{Kind, WireError};
 use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring};
+#[cfg(feature = "bfv")]
+use crate::rlwe::NoiseBound;
 use crate::rlwe::keyswitch::{digit_ranges, key_limbs};
-use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, NoiseBound, PublicKey, SecretKey};
+use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, PublicKey, SecretKey};
 use crate::sample::Seed;
 
 const MAGIC: [u8; 4] = *b"TCIT";
@@ -307,11 +310,13 @@ fn read_galois_table(params: &Params, bytes: &mut Reader<'_>) -> Result<Vec<(usi
 
 /// The length of a ciphertext of this level and size, header included.
 #[must_use]
+#[cfg(feature = "bfv")]
 pub fn ciphertext_len(params: &Params, level: usize, size: usize) -> usize {
     let streams = params.plain_moduli().len();
     HEADER_BYTES + 6 + streams * size * poly_len(&level_ring(params, level))
 }
 
+#[cfg(feature = "bfv")]
 impl Wire for Ciphertext {
     const KIND: Kind = Kind::Ciphertext;
 
@@ -343,11 +348,13 @@ impl Wire for Ciphertext {
 
 /// The length of a seeded ciphertext, header included.
 #[must_use]
+#[cfg(feature = "bfv")]
 pub fn seeded_ciphertext_len(params: &Params) -> usize {
     let ring = level_ring(params, params.max_level());
     HEADER_BYTES + Seed::BYTES + params.plain_moduli().len() * poly_len(&ring)
 }
 
+#[cfg(feature = "bfv")]
 impl Wire for SeededCiphertext {
     const KIND: Kind = Kind::SeededCiphertext;
 
@@ -370,7 +377,7 @@ impl Wire for SeededCiphertext {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "bfv"))]
 mod tests {
     use super::*;
     use crate::bfv::Bfv;
