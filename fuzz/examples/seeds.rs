@@ -10,6 +10,7 @@ use tacit_core::ckks::{Ckks, Encoding, Scale};
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, PublicKey, rotation_element};
 use tacit_core::wire::{HEADER_BYTES, Wire};
 use tacit_fuzz::{DEGREE, World, rng};
+use tacit_model::{Conv2d, Dense, Input, Layer, Network, Op, Padding, Scale};
 
 fn main() -> io::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| "corpus".to_owned());
@@ -42,11 +43,43 @@ fn main() -> io::Result<()> {
         ("wire_keys", "public", public.to_bytes(params)),
         ("wire_keys", "secret", world.secret.to_bytes(params)),
     ];
+    let directory = Path::new(&directory);
     for (target, name, bytes) in values {
-        let folder = Path::new(&directory).join(target);
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join(name), &*bytes)?;
-        fs::write(folder.join(format!("{name}-body")), &bytes[HEADER_BYTES..])?;
+        write(directory, target, name, &bytes)?;
+        write(directory, target, &format!("{name}-body"), &bytes[HEADER_BYTES..])?;
     }
-    Ok(())
+    write(directory, "model_files", "model", &network().to_bytes().expect("a network has bytes"))?;
+    write(
+        directory,
+        "model_files",
+        "images",
+        &[&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3][..], &[7; 6]].concat(),
+    )?;
+    write(directory, "model_files", "labels", &[0, 0, 8, 1, 0, 0, 0, 2, 3, 4])?;
+    write(directory, "model_files", "picture", tacit_model::DIGITS[3])
+}
+
+fn write(directory: &Path, target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let folder = directory.join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
+
+/// A convolution, a square and a dense layer, as small as they can be.
+fn network() -> Network {
+    let padding = Padding { top: 0, left: 0, bottom: 1, right: 1 };
+    let conv = Conv2d {
+        maps: 1,
+        channels: 1,
+        kernel: [2; 2],
+        stride: [2; 2],
+        padding,
+        weights: vec![1, -2, 3, 0],
+        bias: vec![5],
+    };
+    let dense = Dense { outputs: 2, inputs: 4, weights: vec![1, 2, 3, 4, -1, -2, -3, -4], bias: vec![0, 1] };
+    let layers = [("conv", Op::Conv2d(conv)), ("square", Op::Square), ("dense", Op::Dense(dense))];
+    let layers = layers.map(|(name, op)| Layer { name: name.into(), op }).into();
+    let input = Input { shape: [1, 3, 3], scale: Scale::new(1, 255).expect("a positive scale") };
+    Network::new("small", input, layers, vec!["no".into(), "yes".into()]).expect("shapes that fit")
 }

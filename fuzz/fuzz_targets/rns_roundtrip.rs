@@ -1,4 +1,4 @@
-//! Composition, base conversion and exact scaling against big integers.
+//! Composition, base conversion and exact scaling against big integers; what is decomposed and converted comes back.
 
 #![no_main]
 
@@ -71,6 +71,13 @@ fuzz_target!(|input: Input| {
         if !near_half(&value, &product) {
             BaseConverter::new(&basis, &to).convert(kernels, &columns(&residues), &mut out);
             assert_eq!(out, expect(&centred(&value, &product)), "conversion, {}", kernels.name());
+            // A wider basis holds the value whole.
+            let wide = RnsBasis::new(&to).expect("distinct");
+            if wide.product() > &product << 1u32 {
+                let mut back = vec![0; 8 * from.len()];
+                BaseConverter::new(&wide, &from).convert(kernels, &out, &mut back);
+                assert_eq!(back, columns(&residues), "conversion there and back, {}", kernels.name());
+            }
         }
         if !near_half(&scaled, &product) {
             let scaler = Scaler::new(&multiplier, &basis, &to);
