@@ -1,21 +1,32 @@
-//! Our kernels and scheme beside crates from the registry, in one process and one thread. Prints one Markdown table; see
-//! README.md for how to run it.
+//! Our kernels and scheme beside crates from the registry, in one process and one thread. Prints one Markdown table, or
+//! with `--json` one JSON object; `--smoke` runs everything once instead of measuring. See README.md for how to run it.
 
+mod json;
 mod measure;
 mod scheme;
 mod transform;
 
 use std::error::Error;
 
-use measure::Row;
+use measure::{Row, Table};
 use tacit_core::backend::{Backend, Kernels};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("{}; allocator: {}\n", cpu(), std::env::var("GLIBC_TUNABLES").unwrap_or("as the system sets it".into()));
-    let mut rows = Vec::new();
-    transform::compare(&mut rows)?;
-    let sets = scheme::compare(&mut rows)?;
-    print_table(&rows);
+    let options: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = options.iter().find(|option| !["--json", "--smoke"].contains(&option.as_str())) {
+        return Err(format!("unknown option {unknown}; --json and --smoke are known").into());
+    }
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let allocator = std::env::var("GLIBC_TUNABLES").unwrap_or("as the system sets it".into());
+    let mut table = Table { rows: Vec::new(), smoke: has("--smoke") };
+    transform::compare(&mut table)?;
+    let sets = scheme::compare(&mut table)?;
+    if has("--json") {
+        println!("{}", json::document(&cpu(), &allocator, &table, &sets));
+        return Ok(());
+    }
+    println!("{}; allocator: {allocator}\n", cpu());
+    print_table(&table.rows);
     println!("\nMicroseconds, medians; a ratio above 1 means that ours is faster.\n\n{}", sets.join("\n"));
     Ok(())
 }

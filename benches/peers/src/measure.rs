@@ -2,6 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+/// What was measured so far.
+pub struct Table {
+    /// The lines.
+    pub rows: Vec<Row>,
+    /// One round each: to see that everything runs.
+    pub smoke: bool,
+}
+
 /// One line of the table. Times are microseconds.
 pub struct Row {
     /// What was measured.
@@ -25,22 +33,25 @@ const BUDGET: Duration = Duration::from_millis(1500);
 const MIN_ROUNDS: usize = 21;
 const MAX_ROUNDS: usize = 101;
 
-/// The median time of one run of each contestant, in microseconds. They take turns sample by sample, so that a change of
-/// clock rate or a busy neighbour meets all of them alike.
-pub fn medians(contestants: &mut [Box<dyn FnMut() + '_>]) -> Vec<f64> {
-    let repeats: Vec<u32> = contestants.iter_mut().map(|run| repeats(run)).collect();
-    let round = |contestants: &mut [Box<dyn FnMut() + '_>]| -> Vec<Duration> {
-        contestants.iter_mut().zip(&repeats).map(|(run, &repeats)| sample(run, repeats)).collect()
-    };
-    let warm: Duration = round(contestants).iter().sum();
-    let rounds = (BUDGET.as_secs_f64() / warm.as_secs_f64()) as usize;
-    let samples: Vec<_> = (0..rounds.clamp(MIN_ROUNDS, MAX_ROUNDS)).map(|_| round(contestants)).collect();
-    let median = |(i, &repeats): (usize, &u32)| {
-        let mut times: Vec<_> = samples.iter().map(|round| round[i]).collect();
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64() * 1e6 / f64::from(repeats)
-    };
-    repeats.iter().enumerate().map(median).collect()
+impl Table {
+    /// The median time of one run of each contestant, in microseconds. They take turns sample by sample, so that a change
+    /// of clock rate or a busy neighbour meets all of them alike.
+    pub fn medians(&self, contestants: &mut [Box<dyn FnMut() + '_>]) -> Vec<f64> {
+        let repeats: Vec<u32> = contestants.iter_mut().map(|run| if self.smoke { 1 } else { repeats(run) }).collect();
+        let round = |contestants: &mut [Box<dyn FnMut() + '_>]| -> Vec<Duration> {
+            contestants.iter_mut().zip(&repeats).map(|(run, &repeats)| sample(run, repeats)).collect()
+        };
+        let warm: Duration = round(contestants).iter().sum();
+        let rounds = (BUDGET.as_secs_f64() / warm.as_secs_f64()) as usize;
+        let rounds = if self.smoke { 1 } else { rounds.clamp(MIN_ROUNDS, MAX_ROUNDS) };
+        let samples: Vec<_> = (0..rounds).map(|_| round(contestants)).collect();
+        let median = |(i, &repeats): (usize, &u32)| {
+            let mut times: Vec<_> = samples.iter().map(|round| round[i]).collect();
+            times.sort_unstable();
+            times[times.len() / 2].as_secs_f64() * 1e6 / f64::from(repeats)
+        };
+        repeats.iter().enumerate().map(median).collect()
+    }
 }
 
 /// Doubles the repetitions until a sample is long enough.

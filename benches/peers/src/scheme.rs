@@ -16,7 +16,7 @@ use tacit_core::bfv::{Bfv, Ciphertext, Plaintext};
 use tacit_core::params::Params;
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, SecretKey, rotation_element};
 
-use crate::measure::{Row, medians};
+use crate::measure::{Row, Table};
 
 /// Degree, and bits of the ciphertext and special primes. The first two are SEAL's split, made to fit the 2024 bounds; the
 /// last spends its special bits on digits of two primes.
@@ -52,7 +52,7 @@ const OPERATIONS: [Operation; 5] = [
 ];
 
 /// Measures every set, and asserts first that both sides are right. Returns the description of each set.
-pub fn compare(rows: &mut Vec<Row>) -> Result<Vec<String>, Box<dyn Error>> {
+pub fn compare(table: &mut Table) -> Result<Vec<String>, Box<dyn Error>> {
     let mut sets = Vec::new();
     for (degree, ciphertext, special) in SETS {
         let builder = Params::builder(degree).ciphertext_bits(ciphertext).special_bits(special);
@@ -78,9 +78,9 @@ pub fn compare(rows: &mut Vec<Row>) -> Result<Vec<String>, Box<dyn Error>> {
                 contestants.push(Box::new(move || our_run(ours)));
             }
             contestants.push(Box::new(|| peer_run(&mut peer)));
-            let mut times = medians(&mut contestants);
+            let mut times = table.medians(&mut contestants);
             let theirs = times.pop().unwrap_or(f64::NAN);
-            rows.push(Row { op, n: degree, bits: format!("{data}+{keys}"), ours: times, peer: "fhe", theirs });
+            table.rows.push(Row { op, n: degree, bits: format!("{data}+{keys}"), ours: times, peer: "fhe", theirs });
         }
     }
     Ok(sets)

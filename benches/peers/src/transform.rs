@@ -9,20 +9,20 @@ use tacit_core::ntt::NttPlan;
 use tacit_core::prime::ntt_primes_vartime;
 use tfhe_ntt::prime64::Plan;
 
-use crate::measure::{Row, medians};
+use crate::measure::{Row, Table};
 
 const BITS: [u32; 3] = [46, 50, 60];
 const POINTWISE: usize = 16384;
 
 /// Measures every size, and asserts first that both sides compute the same product of polynomials.
-pub fn compare(rows: &mut Vec<Row>) -> Result<(), Box<dyn Error>> {
+pub fn compare(table: &mut Table) -> Result<(), Box<dyn Error>> {
     for bits in BITS {
         for n in (10..=16).map(|log_n| 1 << log_n) {
             let (ours, peer) = plans(bits, n)?;
             check(&ours, &peer);
-            transforms(rows, bits, &ours, &peer);
+            transforms(table, bits, &ours, &peer);
         }
-        pointwise(rows, bits)?;
+        pointwise(table, bits)?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn check(ours: &NttPlan, peer: &Plan) {
 type OurTransform = fn(&NttPlan, Kernels, &mut [u64]);
 type PeerTransform = fn(&Plan, &mut [u64]);
 
-fn transforms(rows: &mut Vec<Row>, bits: u32, ours: &NttPlan, peer: &Plan) {
+fn transforms(table: &mut Table, bits: u32, ours: &NttPlan, peer: &Plan) {
     let directions: [(_, OurTransform, PeerTransform); 2] =
         [("forward NTT", NttPlan::forward, Plan::fwd), ("inverse NTT", NttPlan::inverse, Plan::inv)];
     let n = ours.degree();
@@ -66,11 +66,11 @@ fn transforms(rows: &mut Vec<Row>, bits: u32, ours: &NttPlan, peer: &Plan) {
         }
         let mut xs = residues();
         contestants.push(Box::new(move || peer_run(peer, black_box(xs.get()))));
-        push(rows, (op, n, bits), &mut contestants, &["tfhe-ntt"]);
+        push(table, (op, n, bits), &mut contestants, &["tfhe-ntt"]);
     }
 }
 
-fn pointwise(rows: &mut Vec<Row>, bits: u32) -> Result<(), Box<dyn Error>> {
+fn pointwise(table: &mut Table, bits: u32) -> Result<(), Box<dyn Error>> {
     let (plan, peer) = plans(bits, POINTWISE)?;
     let q = plan.modulus();
     let math = fhe_math::zq::Modulus::new(q.value())?;
@@ -84,21 +84,21 @@ fn pointwise(rows: &mut Vec<Row>, bits: u32) -> Result<(), Box<dyn Error>> {
     contestants.push(Box::new(move || peer.mul_assign_normalize(black_box(a.get()), b.get())));
     let [mut a, mut b] = operands();
     contestants.push(Box::new(move || math.mul_vec(black_box(a.get()), b.get())));
-    push(rows, ("pointwise multiply", POINTWISE, bits), &mut contestants, &["tfhe-ntt", "fhe-math"]);
+    push(table, ("pointwise multiply", POINTWISE, bits), &mut contestants, &["tfhe-ntt", "fhe-math"]);
     Ok(())
 }
 
 /// Measures contestants, ours first, and adds a row for each peer.
 fn push(
-    rows: &mut Vec<Row>,
+    table: &mut Table,
     (op, n, bits): (&'static str, usize, u32),
     contestants: &mut [Box<dyn FnMut() + '_>],
     peers: &[&'static str],
 ) {
-    let times = medians(contestants);
+    let times = table.medians(contestants);
     let (ours, theirs) = times.split_at(times.len() - peers.len());
     for (&peer, &theirs) in peers.iter().zip(theirs) {
-        rows.push(Row { op, n, bits: bits.to_string(), ours: ours.to_vec(), peer, theirs });
+        table.rows.push(Row { op, n, bits: bits.to_string(), ours: ours.to_vec(), peer, theirs });
     }
 }
 
