@@ -65,7 +65,7 @@ fn key_patterns(params: &Params) -> Vec<Pattern> {
     let values = ring.forward(ring.lift(&coefficients));
     let mut square = values.clone();
     ring.mul_assign(&mut square, &values);
-    let rotated = ring.automorphism(&values, &galois_permutation(DEGREE, rotation_element(DEGREE, 1)));
+    let rotated = ring.automorphism(&values, &galois_permutation(DEGREE, rotation_element(DEGREE, -1)));
     let special: BigUint = params.special_primes().iter().map(|&p| BigUint::from(p)).product();
     let mut scaled = square.clone();
     ring.mul_residues_assign(&mut scaled, &ring.basis().decompose_vartime(&special));

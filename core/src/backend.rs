@@ -22,6 +22,7 @@ mod portable;
 pub mod suite;
 mod tables;
 
+use crate::ct::mask_less;
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(crate) use aligned::AlignedWords;
 #[cfg(target_arch = "x86_64")]
@@ -87,7 +88,84 @@ pub trait Backend: Copy + sealed::Sealed {
 
     /// `out[i] = xs[indices[i]]`.
     fn permute(self, out: &mut [u64], xs: &[u64], indices: &[u32]);
+
+    /// As [`Backend::permute`], for indices that take each aligned eight from one aligned eight.
+    fn permute_blocks(self, out: &mut [u64], xs: &[u64], indices: &[u32]) {
+        self.permute(out, xs, indices);
+    }
+
+    /// `out = a + b`; `[0, q)² → [0, q)`.
+    #[inline(always)]
+    fn add_into(self, q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]) {
+        assert!(out.len() == a.len() && a.len() == b.len());
+        for ((out, &x), &y) in out.iter_mut().zip(a).zip(b) {
+            *out = q.add(x, y);
+        }
+    }
+
+    /// `out = a·b`; `[0, q)² → [0, q)`.
+    #[inline(always)]
+    fn mul_into(self, q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]) {
+        assert!(out.len() == a.len() && a.len() == b.len());
+        for ((out, &x), &y) in out.iter_mut().zip(a).zip(b) {
+            *out = q.mul(x, y);
+        }
+    }
+
+    /// `out = a·w`; `[0, q) → [0, q)`.
+    #[inline(always)]
+    fn scale_into(self, q: &Modulus, out: &mut [u64], a: &[u64], w: Shoup) {
+        assert_eq!(out.len(), a.len());
+        for (out, &x) in out.iter_mut().zip(a) {
+            *out = w.mul(x, q.value());
+        }
+    }
+
+    /// `acc += a·w`; `[0, q)² → [0, q)`.
+    #[inline(always)]
+    fn scale_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], w: Shoup) {
+        assert_eq!(acc.len(), a.len());
+        for (acc, &x) in acc.iter_mut().zip(a) {
+            *acc = q.add(*acc, w.mul(x, q.value()));
+        }
+    }
+
+    /// `r = (x - r)·w`: the end of an exact division by the modulus that `w` inverts; `[0, q)² → [0, q)`.
+    #[inline(always)]
+    fn divide(self, q: &Modulus, r: &mut [u64], x: &[u64], w: Shoup) {
+        assert_eq!(r.len(), x.len());
+        for (r, &x) in r.iter_mut().zip(x) {
+            *r = w.mul(q.sub(x, *r), q.value());
+        }
+    }
+
+    /// The centred representatives of residues modulo an odd `from`, modulo `q`; `[0, from) → [0, q)`.
+    #[inline(always)]
+    fn lift_centred(self, q: &Modulus, out: &mut [u64], xs: &[u64], from: &Modulus) {
+        assert_eq!(out.len(), xs.len());
+        let (half, wrap) = (from.value() >> 1, q.reduce(from.value()));
+        for (out, &x) in out.iter_mut().zip(xs) {
+            *out = q.sub(q.reduce(x), wrap & mask_less(half, x));
+        }
+    }
+
+    /// `outs[h] = Σ_j x_j·y_(j,h)` for both halves `h`, with one reduction each; terms are `(x_j, [y_(j,0), y_(j,1)])`;
+    /// `[0, q)² → [0, q)`, at most [`MAX_TERMS`] terms.
+    #[inline(always)]
+    fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
+        assert!(terms.len() <= MAX_TERMS);
+        for (half, out) in outs.into_iter().enumerate() {
+            assert!(terms.iter().all(|(x, ys)| x.len() == out.len() && ys[half].len() == out.len()));
+            for (i, out) in out.iter_mut().enumerate() {
+                let sum = terms.iter().fold(0u128, |sum, (x, ys)| sum + u128::from(x[i]) * u128::from(ys[half][i]));
+                *out = q.reduce_wide(sum);
+            }
+        }
+    }
 }
+
+/// A term of [`Backend::dot_pair`]: one factor of both sums, and the other factor of each.
+pub type PairTerm<'a> = (&'a [u64], [&'a [u64]; 2]);
 
 /// The most products below `2^120` that a 128-bit accumulator holds: `2^128 / 2^120 = 256`, less one for slack.
 pub const MAX_TERMS: usize = 255;
@@ -205,6 +283,38 @@ impl Backend for Kernels {
 
     fn permute(self, out: &mut [u64], xs: &[u64], indices: &[u32]) {
         dispatch!(self, k => k.permute(out, xs, indices));
+    }
+
+    fn permute_blocks(self, out: &mut [u64], xs: &[u64], indices: &[u32]) {
+        dispatch!(self, k => k.permute_blocks(out, xs, indices));
+    }
+
+    fn add_into(self, q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]) {
+        dispatch!(self, k => k.add_into(q, out, a, b));
+    }
+
+    fn mul_into(self, q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]) {
+        dispatch!(self, k => k.mul_into(q, out, a, b));
+    }
+
+    fn scale_into(self, q: &Modulus, out: &mut [u64], a: &[u64], w: Shoup) {
+        dispatch!(self, k => k.scale_into(q, out, a, w));
+    }
+
+    fn scale_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], w: Shoup) {
+        dispatch!(self, k => k.scale_add(q, acc, a, w));
+    }
+
+    fn divide(self, q: &Modulus, r: &mut [u64], x: &[u64], w: Shoup) {
+        dispatch!(self, k => k.divide(q, r, x, w));
+    }
+
+    fn lift_centred(self, q: &Modulus, out: &mut [u64], xs: &[u64], from: &Modulus) {
+        dispatch!(self, k => k.lift_centred(q, out, xs, from));
+    }
+
+    fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
+        dispatch!(self, k => k.dot_pair(q, outs, terms));
     }
 }
 

@@ -32,10 +32,14 @@
 mod cipher;
 mod encode;
 mod evaluate;
+mod hoisted;
+mod in_place;
+mod rotate;
 mod rules;
 
 pub use cipher::{Ciphertext, Private, SeededCiphertext};
 pub use encode::{PlainAddend, PlainMultiplicand, Plaintext};
+pub use hoisted::{Hoisted, RaisedCiphertext, RaisedMultiplicand};
 pub use rules::NoiseRules;
 
 use alloc::boxed::Box;
@@ -149,8 +153,9 @@ impl Level {
             rules: NoiseRules::new(
                 params.degree(),
                 params.plain_moduli(),
-                &params.ciphertext_primes()[..level],
+                params.ciphertext_primes(),
                 params.special_primes(),
+                level,
             ),
             switcher: Switcher::new(params, level),
             drop: (level > 1).then(|| ScaleDown::new(&ring, level - 1)),

@@ -155,7 +155,7 @@ impl Level {
     fn new(params: &Params, level: usize) -> Self {
         let ring = params.key_ring().select(0..level);
         Self {
-            rules: NoiseRules::new(params.degree(), &params.ciphertext_primes()[..level], params.special_primes()),
+            rules: NoiseRules::new(params.degree(), params.ciphertext_primes(), params.special_primes(), level),
             switcher: Switcher::new(params, level),
             drop: (level > 1).then(|| ScaleDown::new(&ring, level - 1)),
             digits: cipher::digit_scalers(ring.basis()),

@@ -368,6 +368,14 @@ pub enum EvalError {
         /// The level of the ciphertext, in limbs.
         level: usize,
     },
+    /// Digits or sums modulo `Q·P` for keys of one level, used with those of another that has other digits or special
+    /// primes.
+    KeyLevelMismatch {
+        /// The level of the keys that were hoisted for.
+        left: usize,
+        /// The other level.
+        right: usize,
+    },
     /// More values than slots.
     TooManyValues {
         /// Values given.
@@ -459,6 +467,12 @@ impl fmt::Display for EvalError {
                 write!(f, "no Galois key for element {element} at {level} limbs")
             }
             Self::MissingRelinKey { level } => write!(f, "no relinearisation key at {level} limbs"),
+            Self::KeyLevelMismatch { left, right } => {
+                write!(
+                    f,
+                    "hoisted for keys of {left} limbs, used with those of {right}; hoist again for that key level"
+                )
+            }
             Self::TooManyValues { given, slots } => write!(f, "{given} values for {slots} slots"),
             Self::OutOfRange { index, bits } => {
                 write!(f, "value {index} does not fit the plaintext range of {bits} bits, sign included")

@@ -17,8 +17,7 @@ use crate::prime::ntt_primes_vartime;
 use crate::rns::{CrtComposer, bits_of_product};
 pub use security::Security;
 
-/// The most primes a list may have, so that every sum of residue products fits its accumulator.
-pub const MAX_PRIMES: usize = 64;
+pub use crate::rns::MAX_PRIMES;
 
 /// A validated parameter set of RLWE with hybrid key switching. Cheap to clone.
 #[derive(Clone)]

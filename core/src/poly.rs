@@ -28,10 +28,15 @@
 //! # }
 //! ```
 
+mod scratch;
+
+pub use scratch::Scratch;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use zeroize::Zeroize;
 
@@ -96,6 +101,11 @@ impl<D> Poly<D> {
     #[must_use]
     pub fn limb_mut(&mut self, i: usize) -> &mut [u64] {
         &mut self.residues[i * self.degree..(i + 1) * self.degree]
+    }
+
+    /// The residues modulo some moduli, limb-major.
+    pub(crate) fn stretch(&self, limbs: Range<usize>) -> &[u64] {
+        &self.residues[limbs.start * self.degree..limbs.end * self.degree]
     }
 
     /// A copy of some limbs, in the given order.
@@ -252,6 +262,16 @@ impl Ring {
         Poly::from_residues(poly.residues, self.degree)
     }
 
+    /// Coefficients → values of the `i`-th limb alone, in place.
+    pub(crate) fn forward_limb(&self, i: usize, limb: &mut [u64]) {
+        self.plans[i].forward(self.kernels, limb);
+    }
+
+    /// Values → coefficients of the `i`-th limb alone, in place.
+    pub(crate) fn inverse_limb(&self, i: usize, limb: &mut [u64]) {
+        self.plans[i].inverse(self.kernels, limb);
+    }
+
     /// `a += b`.
     ///
     /// # Panics
@@ -313,19 +333,62 @@ impl Ring {
     pub fn combine<D>(&self, terms: &[&Poly<D>], weights: &[i64]) -> Poly<D> {
         assert_eq!(terms.len(), weights.len());
         let mut out = self.zero();
-        for a in terms {
-            self.check(a);
-        }
-        let mut partial = AlignedWords::zeros(self.degree);
+        self.combine_into(&mut out, terms.len(), |i| terms[i], weights, &mut Scratch::new());
+        out
+    }
+
+    /// [`Ring::combine`] of `count` terms in place, without allocation.
+    pub(crate) fn combine_into<'a, D: 'a>(
+        &self,
+        out: &mut Poly<D>,
+        count: usize,
+        term: impl Fn(usize) -> &'a Poly<D>,
+        weights: &[i64],
+        scratch: &mut Scratch,
+    ) {
+        assert_eq!(count, weights.len());
+        self.check(out);
+        (0..count).for_each(|i| self.check(term(i)));
+        let mut partial = scratch.words(self.degree);
         for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
-            for (terms, weights) in terms.chunks(MAX_TERMS).zip(weights.chunks(MAX_TERMS)) {
-                let terms: Vec<_> = terms.iter().map(|a| a.limb(i)).collect();
-                let weights: Vec<_> = weights.iter().map(|&w| q.reduce_signed(i128::from(w))).collect();
-                self.kernels.combine(q, &mut partial, &terms, &weights, q.bits());
-                self.kernels.add(q, limb, &partial);
+            let (mut slices, mut words) = ([&[][..]; MAX_TERMS], [0; MAX_TERMS]);
+            for (start, weights) in (0..).step_by(MAX_TERMS).zip(weights.chunks(MAX_TERMS)) {
+                let terms = slices.iter_mut().zip(&mut words).zip(weights).enumerate();
+                terms.for_each(|(j, ((slice, word), &w))| {
+                    (*slice, *word) = (term(start + j).limb(i), q.reduce_signed(i128::from(w)));
+                });
+                let target = if start == 0 { &mut *limb } else { &mut *partial };
+                self.kernels.combine(q, target, &slices[..weights.len()], &words[..weights.len()], q.bits());
+                if start > 0 {
+                    self.kernels.add(q, limb, &partial);
+                }
             }
         }
-        out
+        scratch.give(partial);
+    }
+
+    /// `out = a + b`.
+    pub(crate) fn add_into<D>(&self, out: &mut Poly<D>, a: &Poly<D>, b: &Poly<D>) {
+        [&*out, a, b].into_iter().for_each(|poly| self.check(poly));
+        for (((out, a), b), q) in out.limbs_mut().zip(a.limbs()).zip(b.limbs()).zip(self.moduli()) {
+            self.kernels.add_into(q, out, a, b);
+        }
+    }
+
+    /// `out = a·b`, pointwise.
+    pub(crate) fn mul_into(&self, out: &mut Poly<Eval>, a: &Poly<Eval>, b: &Poly<Eval>) {
+        [&*out, a, b].into_iter().for_each(|poly| self.check(poly));
+        for (((out, a), b), q) in out.limbs_mut().zip(a.limbs()).zip(b.limbs()).zip(self.moduli()) {
+            self.kernels.mul_into(q, out, a, b);
+        }
+    }
+
+    /// `acc += a·b`, pointwise.
+    pub(crate) fn mul_add_assign(&self, acc: &mut Poly<Eval>, a: &Poly<Eval>, b: &Poly<Eval>) {
+        [&*acc, a, b].into_iter().for_each(|poly| self.check(poly));
+        for (((acc, a), b), q) in acc.limbs_mut().zip(a.limbs()).zip(b.limbs()).zip(self.moduli()) {
+            self.kernels.mul_add(q, acc, a, b);
+        }
     }
 
     /// `a *= w_i` modulo the `i`-th modulus.
@@ -349,7 +412,7 @@ impl Ring {
         self.check(a);
         let mut out: Poly<Eval> = self.zero();
         for (out, limb) in out.limbs_mut().zip(a.limbs()) {
-            self.kernels.permute(out, limb, permutation);
+            self.kernels.permute_blocks(out, limb, permutation);
         }
         out
     }
@@ -376,7 +439,8 @@ impl Ring {
 
 /// How `X → X^g` permutes values: the value at index `i` of the image is the one at `permutation[i]` of the argument.
 ///
-/// The value at `ψ^e` of `a(X^g)` is the value at `ψ^(e·g)` of `a`.
+/// The value at `ψ^e` of `a(X^g)` is the value at `ψ^(e·g)` of `a`. Eight neighbours share all but the highest three bits of
+/// their exponents, and so do their images: aligned eights go to aligned eights.
 ///
 /// # Panics
 /// Unless `g` is odd and below `2n`, and `n` is the degree of a ring.

@@ -46,6 +46,9 @@ use crate::error::{ModulusList, ParamError};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 use crate::prime::is_prime_vartime;
 
+/// The most primes a list of a parameter set may have, so that every sum of residue products fits its accumulator.
+pub const MAX_PRIMES: usize = 64;
+
 /// Distinct prime moduli, in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RnsBasis {
@@ -207,6 +210,48 @@ impl BaseConverter {
             kernels.combine(p, row, &slices, weights, self.bits);
         }
     }
+}
+
+/// A conversion in steps, target by target, in buffers of the caller: what key switching does with values that it needs
+/// one limb at a time.
+impl BaseConverter {
+    /// The size of the buffer that [`BaseConverter::prepare`] takes for `degree` values, in words.
+    pub(crate) fn prepared_len(&self, degree: usize) -> usize {
+        if self.from.len() == 1 { 0 } else { (self.from.len() + 1) * degree }
+    }
+
+    /// What the conversions to all targets share, from `k·n` residues; `buffer` has [`BaseConverter::prepared_len`] words.
+    /// One prime needs nothing: its residues are what they are.
+    pub(crate) fn prepare<'a>(&self, kernels: Kernels, input: &'a [u64], buffer: &'a mut [u64]) -> &'a [u64] {
+        if self.from.len() == 1 {
+            return input;
+        }
+        let degree = rows(input.len(), self.from.len());
+        let (terms, overflow) = buffer.split_at_mut(input.len());
+        let rows = terms.chunks_exact_mut(degree).zip(input.chunks_exact(degree));
+        for ((term, x), (q, &w)) in rows.zip(self.from.iter().zip(&self.inverses)) {
+            kernels.scale_into(q, term, x, w);
+        }
+        let slices = row_slices(terms, degree);
+        kernels.round_quotients(overflow, &slices[..self.from.len()], &self.reciprocals);
+        buffer
+    }
+
+    /// The converted values modulo the `i`-th target, from what [`BaseConverter::prepare`] gave.
+    pub(crate) fn convert_row(&self, kernels: Kernels, i: usize, prepared: &[u64], out: &mut [u64]) {
+        if let [from] = &self.from[..] {
+            return kernels.lift_centred(&self.to[i], out, prepared, from);
+        }
+        let (slices, count) = (row_slices(prepared, out.len()), self.from.len() + 1);
+        kernels.combine(&self.to[i], out, &slices[..count], &self.weights[i], self.bits);
+    }
+}
+
+/// The rows of a limb-major buffer, without allocation: at most all primes of a list and one more.
+fn row_slices(words: &[u64], degree: usize) -> [&[u64]; MAX_PRIMES + 1] {
+    let mut slices = [&[][..]; MAX_PRIMES + 1];
+    slices.iter_mut().zip(words.chunks_exact(degree)).for_each(|(slice, row)| *slice = row);
+    slices
 }
 
 /// Row length of a limb-major buffer.

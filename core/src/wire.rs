@@ -8,7 +8,7 @@
 //! |---|---|
 //! | secret key | 2 bits per coefficient: 0, 1, 2 for -1, 0, 1 |
 //! | public key | seed, body |
-//! | evaluation keys | seed, relin level, count, (element, level) per Galois key, bodies |
+//! | evaluation keys | seed, relin level, count, (element, level) per Galois key, bodies of as many limbs as each level needs |
 //! | ciphertext | level, size, noise bound, parts |
 //! | seeded ciphertext | seed, bodies |
 //! | CKKS ciphertext | level, size, scale, message bound, noise bound, parts |
@@ -34,12 +34,13 @@ use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring};
 #[cfg(feature = "bfv")]
 use crate::rlwe::NoiseBound;
-use crate::rlwe::keyswitch::{digit_ranges, key_limbs};
+use crate::rlwe::keyswitch::Gadget;
 use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, PublicKey, SecretKey};
 use crate::sample::Seed;
 
 const MAGIC: [u8; 4] = *b"TCIT";
-const VERSION: u16 = 1;
+/// Version 2: evaluation keys lead to the image of the secret, modulo as many special primes as their level needs.
+const VERSION: u16 = 2;
 
 /// Length of every value's header.
 pub const HEADER_BYTES: usize = MAGIC.len() + 4 + Params::FINGERPRINT_BYTES;
@@ -237,10 +238,15 @@ impl Wire for PublicKey {
     }
 }
 
+/// The ring of a key-switching key of this level: its ciphertext primes and the special primes that it needs.
+fn key_ring(params: &Params, level: usize) -> Ring {
+    params.key_ring().select(Gadget::at(params, level).key_limbs(params, level))
+}
+
 /// Bytes of the bodies of a key-switching key of this level.
 fn switch_key_len(params: &Params, level: usize) -> usize {
-    digit_ranges(level, params.special_primes().len()).len()
-        * poly_len(&params.key_ring().select(key_limbs(params, level)))
+    let gadget = Gadget::at(params, level);
+    gadget.digits(level).len() * poly_len(&key_ring(params, level))
 }
 
 /// The length of the evaluation keys that a request makes, header included.
@@ -263,7 +269,7 @@ impl Wire for EvaluationKeys {
             out.bytes(&[key.level() as u8]);
         }
         for key in self.relin_key().into_iter().chain(self.galois_keys().map(|(_, key)| key)) {
-            let ring = params.key_ring().select(key_limbs(params, key.level()));
+            let ring = key_ring(params, key.level());
             key.bodies().for_each(|body| out.poly(&ring, body));
         }
     }
@@ -274,10 +280,8 @@ impl Wire for EvaluationKeys {
         let relin_level = if relin_level == 0 { None } else { Some(check_level(params, relin_level)?) };
         let table = read_galois_table(params, bytes)?;
         let mut key = |element, level| {
-            let ring = params.key_ring().select(key_limbs(params, level));
-            let bodies = digit_ranges(level, params.special_primes().len())
-                .map(|_| bytes.poly(&ring))
-                .collect::<Result<_, _>>()?;
+            let (ring, digits) = (key_ring(params, level), Gadget::at(params, level).digits(level));
+            let bodies = digits.map(|_| bytes.poly(&ring)).collect::<Result<_, _>>()?;
             Ok(KeySwitchKey::from_bodies(params, element, level, &seed, bodies))
         };
         let relin = relin_level.map(|level| key(0, level)).transpose()?;

@@ -9,11 +9,12 @@
 
 mod ntt;
 mod slices;
+mod switch;
 mod tables;
 
 use core::arch::x86_64::*;
 
-use super::{Avx512, Backend, NttTables, sealed};
+use super::{Avx512, Backend, NttTables, PairTerm, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(super) use tables::IfmaRoots;
 
@@ -58,6 +59,7 @@ impl Backend for Avx512Ifma {
         sub(q: &Modulus, a: &mut [u64], b: &[u64]);
         neg(q: &Modulus, a: &mut [u64]);
         permute(out: &mut [u64], xs: &[u64], indices: &[u32]);
+        add_into(q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]);
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
@@ -110,6 +112,10 @@ impl Backend for Avx512Ifma {
         if q.bits() > MAX_BITS || bits > WORD_BITS {
             return Avx512::from(self).combine(q, out, terms, weights, bits);
         }
+        if bits <= MAX_BITS && (1..=switch::FIXED).contains(&terms.len()) {
+            // SAFETY: the token proves the features.
+            return unsafe { switch::combine(q, out, terms, weights) };
+        }
         // SAFETY: the token proves the features.
         unsafe { slices::combine(q, out, terms, weights) }
     }
@@ -120,6 +126,59 @@ impl Backend for Avx512Ifma {
         }
         // SAFETY: the token proves the features.
         unsafe { slices::round_quotients(out, terms, reciprocals) }
+    }
+
+    fn permute_blocks(self, out: &mut [u64], xs: &[u64], indices: &[u32]) {
+        // SAFETY: the token proves the features.
+        unsafe { switch::permute_blocks(out, xs, indices) }
+    }
+
+    fn mul_into(self, q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).mul_into(q, out, a, b);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::mul_into(q, out, a, b) }
+    }
+
+    fn scale_into(self, q: &Modulus, out: &mut [u64], a: &[u64], w: Shoup) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).scale_into(q, out, a, w);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::scale_into(q, out, a, w) }
+    }
+
+    fn scale_add(self, q: &Modulus, acc: &mut [u64], a: &[u64], w: Shoup) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).scale_add(q, acc, a, w);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::scale_add(q, acc, a, w) }
+    }
+
+    fn divide(self, q: &Modulus, r: &mut [u64], x: &[u64], w: Shoup) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).divide(q, r, x, w);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::divide(q, r, x, w) }
+    }
+
+    fn lift_centred(self, q: &Modulus, out: &mut [u64], xs: &[u64], from: &Modulus) {
+        if q.bits().max(from.bits()) > MAX_BITS {
+            return Avx512::from(self).lift_centred(q, out, xs, from);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::lift_centred(q, out, xs, from) }
+    }
+
+    fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).dot_pair(q, outs, terms);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { switch::dot_pair(q, outs, terms) }
     }
 }
 

@@ -21,6 +21,7 @@ pub fn check<B: Backend>(backend: B) {
             sums(backend, &modulus, n);
             quotients(backend, &modulus, n);
             transforms(backend, &modulus, n);
+            switching(backend, &modulus, n);
         }
     }
 }
@@ -72,7 +73,7 @@ fn pointwise<B: Backend>(backend: B, q: &Modulus, n: usize) {
 fn sums<B: Backend>(backend: B, q: &Modulus, n: usize) {
     let worst = vec![q.value() - 1; n];
     let mixed = residues(q, n, 4);
-    for count in [0, 1, 2, super::MAX_TERMS] {
+    for count in [0, 1, 2, 3, 4, 5, 6, super::MAX_TERMS] {
         let mut out = vec![1; n];
         let terms: Vec<(&[u64], &[u64])> =
             (0..count).map(|i| (&worst[..], if i == 0 { &mixed[..] } else { &worst })).collect();
@@ -82,6 +83,62 @@ fn sums<B: Backend>(backend: B, q: &Modulus, n: usize) {
 
         for bits in [50, 52, Modulus::MAX_BITS] {
             combinations(backend, q, &mixed, count, bits);
+        }
+    }
+}
+
+/// The kernels of key switching, at lengths that no vector divides too.
+fn switching<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    for n in [n, n - 3] {
+        let (a, b, c) = (residues(q, n, 8), residues(q, n, 9), residues(q, n, 10));
+        let expect = |f: &dyn Fn(usize) -> u64| (0..n).map(f).collect::<Vec<_>>();
+        let write = |f: &dyn Fn(&mut [u64])| {
+            let mut out = c.clone();
+            f(&mut out);
+            out
+        };
+        assert_eq!(write(&|x| backend.add_into(q, x, &a, &b)), expect(&|i| q.add(a[i], b[i])), "add_into");
+        assert_eq!(write(&|x| backend.mul_into(q, x, &a, &b)), expect(&|i| q.mul(a[i], b[i])), "mul_into");
+        for w in [0, 1, q.value() - 1, q.value() >> 1] {
+            let s = q.shoup(w);
+            assert_eq!(write(&|x| backend.scale_into(q, x, &a, s)), expect(&|i| q.mul(a[i], w)), "scale_into");
+            assert_eq!(write(&|x| backend.scale_add(q, x, &a, s)), expect(&|i| q.mul_add(a[i], w, c[i])), "scale_add");
+            assert_eq!(write(&|x| backend.divide(q, x, &a, s)), expect(&|i| q.mul(q.sub(a[i], c[i]), w)), "divide");
+        }
+        for from in moduli() {
+            let mut xs = residues(&from, n, 11);
+            let edges = [from.value() >> 1, (from.value() >> 1) + 1, from.value() - 1, 0, 1];
+            xs.iter_mut().zip(edges).for_each(|(x, edge)| *x = edge);
+            let lifted = expect(&|i| q.reduce_signed(i128::from(from.center(xs[i]))));
+            assert_eq!(
+                write(&|x| backend.lift_centred(q, x, &xs, &from)),
+                lifted,
+                "lift_centred from {}",
+                from.value()
+            );
+        }
+        pairs(backend, q, &[&a, &b, &c], n);
+    }
+    // Aligned eights in any order, each in any order.
+    let blocks = n as u32 >> 3;
+    let indices: Vec<u32> =
+        (0..n as u32).map(|i| (((i >> 3) * 3 + 1) & (blocks - 1)) << 3 | ((i * 5 + (i >> 3)) & 7)).collect();
+    let (xs, mut out) = (residues(q, n, 12), vec![1; n]);
+    backend.permute_blocks(&mut out, &xs, &indices);
+    assert_eq!(out, indices.iter().map(|&i| xs[i as usize]).collect::<Vec<_>>(), "permute_blocks");
+}
+
+/// Sums of the largest products, of every number of terms that has a loop of its own, and of more.
+fn pairs<B: Backend>(backend: B, q: &Modulus, [a, b, c]: &[&[u64]; 3], n: usize) {
+    let worst = vec![q.value() - 1; n];
+    for count in [0, 1, 2, 3, 4, 5, 15, 16, super::MAX_TERMS] {
+        let term = |j: usize| -> super::PairTerm<'_> { if j == 0 { (a, [b, c]) } else { (&worst, [&worst, a]) } };
+        let terms: Vec<_> = (0..count).map(term).collect();
+        let (mut first, mut second) = (vec![1; n], vec![1; n]);
+        backend.dot_pair(q, [&mut first, &mut second], &terms);
+        for (half, out) in [first, second].iter().enumerate() {
+            let one = |i: usize| terms.iter().fold(0, |sum, (x, ys)| q.mul_add(x[i], ys[half][i], sum));
+            assert_eq!(*out, (0..n).map(one).collect::<Vec<_>>(), "dot_pair of {count}, half {half}");
         }
     }
 }

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use super::{Bfv, Ciphertext, Level, PlainAddend, PlainMultiplicand, StreamLevel};
 use crate::backend::MAX_TERMS;
 use crate::error::EvalError;
-use crate::poly::{Coeff, Eval, Poly};
-use crate::rlwe::{EvaluationKeys, NoiseBound, rotation_element, row_swap_element};
+use crate::poly::{Coeff, Eval, Poly, Scratch};
+use crate::rlwe::NoiseBound;
 
 /// A polynomial over `Q` and over the auxiliary basis.
 struct Extended {
@@ -30,18 +30,7 @@ impl Bfv {
     /// # Errors
     /// [`EvalError`] for no operands, operands of different level or size, or exhausted noise.
     pub fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
-        let Some((first, rest)) = terms.split_first() else {
-            return Err(EvalError::OperandCount { left: 0, right: 0 });
-        };
-        rest.iter().try_for_each(|term| check_alike(first, term))?;
-        let noise = rest.iter().fold(first.noise, |noise, term| noise.plus(term.noise));
-        let ring = &self.level(first.level).ring;
-        let mut streams = first.streams.clone();
-        for term in rest {
-            let parts = streams.iter_mut().flatten().zip(term.streams.iter().flatten());
-            parts.for_each(|(out, part)| ring.add_assign(out, part));
-        }
-        self.checked(first.level, noise, streams)
+        self.written(|out, scratch| self.sum_into(terms, out, scratch))
     }
 
     /// Slot-wise difference.
@@ -72,22 +61,7 @@ impl Bfv {
     /// [`EvalError`] for no operands, lists of different length, operands of different level or size, or
     /// exhausted noise.
     pub fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
-        let Some((first, rest)) = terms.split_first() else {
-            return Err(EvalError::OperandCount { left: 0, right: weights.len() });
-        };
-        if terms.len() != weights.len() {
-            return Err(EvalError::OperandCount { left: terms.len(), right: weights.len() });
-        }
-        rest.iter().try_for_each(|term| check_alike(first, term))?;
-        let bounds = terms.iter().map(|term| term.noise).zip(weights.iter().copied());
-        let noise = self.rules(first.level).linear_combination(bounds);
-        let ring = &self.level(first.level).ring;
-        let part = |j: usize, i: usize| {
-            let parts: Vec<_> = terms.iter().map(|term| &term.streams[j][i]).collect();
-            ring.combine(&parts, weights)
-        };
-        let streams = (0..first.streams.len()).map(|j| (0..first.size()).map(|i| part(j, i)).collect());
-        self.checked(first.level, noise, streams.collect())
+        self.written(|out, scratch| self.linear_combination_into(terms, weights, out, scratch))
     }
 
     /// Slot-wise sum with a plaintext.
@@ -95,14 +69,7 @@ impl Bfv {
     /// # Errors
     /// [`EvalError::LevelMismatch`], [`EvalError::NoiseExhausted`].
     pub fn add_plain(&self, a: &Ciphertext, b: &PlainAddend) -> Result<Ciphertext, EvalError> {
-        check_levels(a.level, b.level)?;
-        let ring = &self.level(a.level).ring;
-        let streams = a.streams.iter().zip(&b.streams).map(|(parts, message)| {
-            let mut parts = parts.clone();
-            ring.add_assign(&mut parts[0], message);
-            parts
-        });
-        self.checked(a.level, self.rules(a.level).add_plain(a.noise), streams.collect())
+        self.written(|out, scratch| self.add_plain_into(a, b, out, scratch))
     }
 
     /// Slot-wise product with a plaintext. The noise grows by the plaintext's norm, if earlier plaintext factors were not
@@ -111,14 +78,7 @@ impl Bfv {
     /// # Errors
     /// [`EvalError::LevelMismatch`], [`EvalError::NoiseExhausted`].
     pub fn mul_plain(&self, a: &Ciphertext, b: &PlainMultiplicand) -> Result<Ciphertext, EvalError> {
-        check_levels(a.level, b.level)?;
-        let ring = &self.level(a.level).ring;
-        let streams = a.streams.iter().zip(&b.streams).map(|(parts, factor)| {
-            let mut parts = parts.clone();
-            parts.iter_mut().for_each(|part| ring.mul_assign(part, factor));
-            parts
-        });
-        self.checked(a.level, self.rules(a.level).mul_plain(a.noise, b.norm), streams.collect())
+        self.written(|out, scratch| self.mul_plain_into(a, b, out, scratch))
     }
 
     /// `Σ a_i·b_i` slot by slot for plaintexts `b_i`, with one reduction at the end. The noise is the sum of that of the
@@ -185,78 +145,22 @@ impl Bfv {
         self.checked(a.level, level.rules.multiply(a.noise, a.noise), streams.collect())
     }
 
-    /// Three polynomials → two, by one key switch per stream.
-    ///
-    /// # Errors
-    /// [`EvalError::SizeMismatch`] unless there are three, [`EvalError::MissingRelinKey`],
-    /// [`EvalError::NoiseExhausted`].
-    pub fn relinearise(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
-        check_size(a, 3)?;
-        let (level, key) = (self.level(a.level), keys.relin(a.level)?);
-        let streams = a.streams.iter().map(|parts| {
-            let mut switched = level.switcher.switch(&parts[2], key);
-            for (out, part) in switched.iter_mut().zip(parts.iter()) {
-                level.ring.add_assign(out, part);
-            }
-            switched.into()
-        });
-        self.checked(a.level, level.rules.key_switch(a.noise), streams.collect())
-    }
-
-    /// Rotates each row of `n/2` slots to the left by `steps`: slot `i` gets the value of slot `i + steps`.
-    ///
-    /// # Errors
-    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
-    pub fn rotate_rows(&self, a: &Ciphertext, steps: isize, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
-        self.apply_galois(a, rotation_element(self.params.degree(), steps), keys)
-    }
-
-    /// Swaps the two rows of slots.
-    ///
-    /// # Errors
-    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
-    pub fn rotate_columns(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
-        self.apply_galois(a, row_swap_element(self.params.degree()), keys)
-    }
-
-    /// The automorphism `X → X^g` and one key switch per stream.
-    ///
-    /// # Errors
-    /// [`EvalError::SizeMismatch`], [`EvalError::MissingGaloisKey`], [`EvalError::NoiseExhausted`].
-    pub fn apply_galois(&self, a: &Ciphertext, element: usize, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
-        check_size(a, 2)?;
-        if element == 1 {
-            return Ok(a.clone());
-        }
-        let (level, key) = (self.level(a.level), keys.galois(element, a.level)?);
-        let streams = a.streams.iter().map(|parts| {
-            let image = |part| level.ring.automorphism(part, &key.permutation);
-            let mut switched = level.switcher.switch(&image(&parts[1]), &key.key);
-            level.ring.add_assign(&mut switched[0], &image(&parts[0]));
-            switched.into()
-        });
-        self.checked(a.level, level.rules.key_switch(a.noise), streams.collect())
-    }
-
     /// Switches down to a lower level: the message stays, noise and bytes shrink with the modulus.
     ///
     /// # Errors
     /// [`EvalError::NoSuchLevel`] for level 0 or a level above the operand's; [`EvalError::NoiseExhausted`] if too little
     /// modulus is left.
     pub fn switch_to(&self, a: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {
-        if level == 0 || level > a.level {
-            return Err(EvalError::NoSuchLevel { asked: level, max: a.level });
-        }
-        (level..a.level).rev().try_fold(a.clone(), |current, _| self.drop_prime(&current))
+        self.written(|out, scratch| self.switch_to_into(a, level, out, scratch))
     }
 
-    fn drop_prime(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
-        let level = self.level(a.level);
-        let Some(drop) = &level.drop else {
-            return Err(EvalError::NoSuchLevel { asked: a.level - 1, max: a.level });
-        };
-        let streams = a.streams.iter().map(|parts| parts.iter().map(|part| drop.apply(part)).collect());
-        self.checked(a.level - 1, level.rules.drop_prime(a.noise, a.size()), streams.collect())
+    /// The value that an operation writes.
+    pub(super) fn written(
+        &self,
+        write: impl FnOnce(&mut Ciphertext, &mut Scratch) -> Result<(), EvalError>,
+    ) -> Result<Ciphertext, EvalError> {
+        let mut out = Ciphertext { level: 0, noise: NoiseBound::new(1.0), streams: Box::new([]) };
+        write(&mut out, &mut Scratch::new()).map(|()| out)
     }
 
     fn checked(
@@ -294,15 +198,15 @@ impl Level {
     }
 }
 
-fn check_levels(left: usize, right: usize) -> Result<(), EvalError> {
+pub(super) fn check_levels(left: usize, right: usize) -> Result<(), EvalError> {
     if left == right { Ok(()) } else { Err(EvalError::LevelMismatch { left, right }) }
 }
 
-fn check_size(a: &Ciphertext, needed: usize) -> Result<(), EvalError> {
+pub(super) fn check_size(a: &Ciphertext, needed: usize) -> Result<(), EvalError> {
     if a.size() == needed { Ok(()) } else { Err(EvalError::SizeMismatch { found: a.size(), needed }) }
 }
 
-fn check_alike(a: &Ciphertext, b: &Ciphertext) -> Result<(), EvalError> {
+pub(super) fn check_alike(a: &Ciphertext, b: &Ciphertext) -> Result<(), EvalError> {
     check_levels(a.level, b.level)?;
     check_size(b, a.size())
 }

@@ -2,7 +2,7 @@
 
 use crate::error::EvalError;
 use crate::params::log2_product;
-use crate::rlwe::keyswitch::digit_ranges;
+use crate::rlwe::keyswitch::Gadget;
 use crate::rlwe::noise::{self, NoiseBound};
 
 /// The noise rules of one level.
@@ -14,24 +14,34 @@ pub struct NoiseRules {
     log2_q: f64,
     /// The prime that a switch to the next lower level drops.
     last_prime: u64,
+    /// What the product with a key adds, before the rounding of the division by `P`.
+    key_product: NoiseBound,
     /// What a key switch adds.
     key_switch: NoiseBound,
 }
 
 impl NoiseRules {
-    /// The rules of the level that uses all of `ciphertext`, by the sizes of moduli alone.
+    /// The rules of the level that uses the first `level` of the primes `ciphertext`, by the sizes of moduli alone. Keys
+    /// of this and of every higher level are allowed for.
     ///
     /// # Panics
-    /// If a list is empty.
+    /// If a list is empty or the level is not one of 1 to the number of ciphertext primes.
     #[must_use]
-    pub fn new(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64]) -> Self {
-        let digit_bits = digit_ranges(ciphertext.len(), special.len()).map(|digit| log2_product(&ciphertext[digit]));
+    pub fn new(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64], level: usize) -> Self {
+        let primes = &ciphertext[..level];
+        let key_product = |key_level: usize| {
+            let gadget = Gadget::new(&ciphertext[..key_level], special);
+            let digit_bits = gadget.digits(level).map(|digit| log2_product(&primes[digit]));
+            noise::key_product(degree, digit_bits, log2_product(&special[..gadget.special()]))
+        };
+        let key_product = (level..=ciphertext.len()).map(key_product).max().unwrap_or(NoiseBound::new(1.0));
         Self {
             degree,
             plain: plain.iter().copied().max().unwrap_or(1),
-            log2_q: log2_product(ciphertext),
-            last_prime: ciphertext[ciphertext.len() - 1],
-            key_switch: noise::key_switch(degree, digit_bits, log2_product(special)),
+            log2_q: log2_product(primes),
+            last_prime: primes[level - 1],
+            key_product,
+            key_switch: key_product.plus(noise::rounding(degree, 2)),
         }
     }
 
@@ -95,6 +105,18 @@ impl NoiseRules {
     #[must_use]
     pub fn key_switch(&self, a: NoiseBound) -> NoiseBound {
         a.plus(self.key_switch)
+    }
+
+    /// A rotation that stays modulo `Q·P`, in units of `P`.
+    #[must_use]
+    pub fn rotate_raised(&self, a: NoiseBound) -> NoiseBound {
+        a.plus(self.key_product)
+    }
+
+    /// The division by `P` of a sum modulo `Q·P`.
+    #[must_use]
+    pub fn lower(&self, a: NoiseBound) -> NoiseBound {
+        a.plus(noise::rounding(self.degree, 2))
     }
 
     /// `log2` of the prime that a switch to the next lower level drops: by so much the noise could shrink.

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::linear::check_size;
 use super::{Ciphertext, Ckks};
 use crate::error::EvalError;
-use crate::poly::{Eval, Poly};
+use crate::poly::{Eval, Poly, Scratch};
 use crate::rlwe::{EvaluationKeys, rotation_element, row_swap_element};
 
 impl Ckks {
@@ -40,8 +40,9 @@ impl Ckks {
     pub fn relinearise(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, EvalError> {
         check_size(a, 3)?;
         let (level, key) = (self.level(a.level()), keys.relin(a.level())?);
-        let mut parts = level.switcher.switch(&a.parts[2], key);
-        parts.iter_mut().zip(&a.parts).for_each(|(out, part)| level.ring.add_assign(out, part));
+        let mut parts = [level.ring.zero(), level.ring.zero()];
+        let mut scratch = Scratch::new();
+        level.switcher.switch_add(&a.parts[2], key, [&a.parts[0], &a.parts[1]], &mut parts, &mut scratch);
         self.checked(Ciphertext { scale: a.scale, bounds: level.rules.key_switch(a.bounds), parts: parts.into() })
     }
 
@@ -71,9 +72,8 @@ impl Ckks {
             return Ok(a.clone());
         }
         let (level, key) = (self.level(a.level()), keys.galois(element, a.level())?);
-        let image = |part: &Poly<Eval>| level.ring.automorphism(part, &key.permutation);
-        let mut parts = level.switcher.switch(&image(&a.parts[1]), &key.key);
-        level.ring.add_assign(&mut parts[0], &image(&a.parts[0]));
+        let mut parts = [level.ring.zero(), level.ring.zero()];
+        level.switcher.rotate(&a.parts, key, &mut parts, &mut Scratch::new());
         self.checked(Ciphertext { scale: a.scale, bounds: level.rules.key_switch(a.bounds), parts: parts.into() })
     }
 
@@ -89,7 +89,14 @@ impl Ckks {
             return Err(EvalError::NoSuchLevel { asked: a.level() - 1, max: a.level() });
         };
         let scale = a.scale.over(prime.value())?;
-        let parts: Box<[_]> = a.parts.iter().map(|part| drop.apply(part)).collect();
+        let lower = &self.level(a.level() - 1).ring;
+        let mut scratch = Scratch::new();
+        let divided = |part: &Poly<Eval>| {
+            let mut out = lower.zero();
+            drop.apply_into(part, &mut out, &mut scratch);
+            out
+        };
+        let parts: Box<[_]> = a.parts.iter().map(divided).collect();
         self.checked(Ciphertext { scale, bounds: level.rules.rescale(a.bounds, a.size()), parts })
     }
 

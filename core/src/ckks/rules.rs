@@ -17,7 +17,7 @@ use super::Scale;
 use crate::error::EvalError;
 use crate::params::log2_product;
 use crate::rlwe::NoiseBound;
-use crate::rlwe::keyswitch::digit_ranges;
+use crate::rlwe::keyswitch::Gadget;
 use crate::sample::{NOISE_VARIANCE, TERNARY_VARIANCE};
 
 /// Bounds on the values of a polynomial at the slots.
@@ -83,18 +83,24 @@ pub struct NoiseRules {
 }
 
 impl NoiseRules {
-    /// The rules of the level that uses all of `ciphertext`, by the sizes of primes alone.
+    /// The rules of the level that uses the first `level` of the primes `ciphertext`, by the sizes of primes alone. Keys of
+    /// this and of every higher level are allowed for.
     ///
     /// # Panics
-    /// If a list is empty.
+    /// If a list is empty or the level is not one of 1 to the number of ciphertext primes.
     #[must_use]
-    pub fn new(degree: usize, ciphertext: &[u64], special: &[u64]) -> Self {
-        let digits = digit_ranges(ciphertext.len(), special.len()).map(|digit| log2_product(&ciphertext[digit]));
+    pub fn new(degree: usize, ciphertext: &[u64], special: &[u64], level: usize) -> Self {
+        let primes = &ciphertext[..level];
+        let switch = |key_level: usize| {
+            let gadget = Gadget::new(&ciphertext[..key_level], special);
+            let digit_bits = gadget.digits(level).map(|digit| log2_product(&primes[digit]));
+            key_switch(degree, digit_bits, log2_product(&special[..gadget.special()]))
+        };
         Self {
             degree,
-            log2_q: log2_product(ciphertext),
-            last_prime: ciphertext[ciphertext.len() - 1],
-            key_switch: key_switch(degree, digits, log2_product(special)),
+            log2_q: log2_product(primes),
+            last_prime: primes[level - 1],
+            key_switch: (level..=ciphertext.len()).map(switch).max().unwrap_or(NoiseBound::new(1.0)),
         }
     }
 
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_message_beyond_half_the_modulus_is_refused() {
-        let rules = NoiseRules::new(1024, &[1 << 30, 1 << 30], &[1 << 31]);
+        let rules = NoiseRules::new(1024, &[1 << 30, 1 << 30], &[1 << 31], 2);
         assert!(rules.check(bounds(libm::exp2(58.9), 2.0)).is_ok());
         let error = EvalError::MessageTooLarge { message_bits: 60, limit_bits: 59 };
         assert_eq!(rules.check(bounds(libm::exp2(59.0), 2.0)), Err(error));

@@ -67,8 +67,20 @@ impl SecretKey {
         label: Label,
         rng: &mut impl CryptoRng,
     ) -> Poly<Eval> {
+        self.encrypt_zero_under(&self.values, limbs, seed, label, rng)
+    }
+
+    /// As [`SecretKey::encrypt_zero`], under an image of the secret modulo the whole key ring.
+    pub(crate) fn encrypt_zero_under(
+        &self,
+        image: &Poly<Eval>,
+        limbs: impl ExactSizeIterator<Item = usize> + Clone,
+        seed: &Seed,
+        label: Label,
+        rng: &mut impl CryptoRng,
+    ) -> Poly<Eval> {
         let ring = self.params.key_ring().select(limbs.clone());
-        let secret = Zeroizing::new(self.values.select(limbs));
+        let secret = Zeroizing::new(image.select(limbs));
         let mut mask = Zeroizing::new(uniform_vartime(&ring, seed, label));
         ring.mul_assign(&mut mask, &secret);
         let mut zero = ring.forward(ring.lift(&noise(ring.degree(), rng)));

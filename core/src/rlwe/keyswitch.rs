@@ -1,13 +1,24 @@
 //! Hybrid key switching (Han and Ki, "Better bootstrapping for approximate homomorphic encryption", 2020, section 3).
 //!
-//! A ciphertext part that belongs to another secret `s'` is cut into digits of `α` primes each, where `α` is the number of
-//! special primes. Digit `j` of the key encrypts `P·s'` modulo the primes of that digit and 0 modulo the others, so the
-//! sum of digits times keys encrypts `P` times the part under `s`; dividing by `P` brings the noise back down.
+//! A ciphertext part that belongs to another secret `s'` is cut into digits of at most `α` primes each, where `α` is the
+//! number of special primes. Digit `j` of the key encrypts `P·s'` modulo the primes of that digit and 0 modulo the others,
+//! so the sum of digits times keys encrypts `P` times the part under `s`; dividing by `P` brings the noise back down. `P`
+//! is the product of as many special primes as the digits of the key's level need: low levels need few.
+//!
+//! The key of an automorphism `φ` leads from `s` to `φ^-1(s)`, and `φ` is applied last: the digits of a part do not depend
+//! on `φ`, and serve any number of rotations (*hoisting*; Halevi and Shoup, "Faster homomorphic linear transformations
+//! in HElib", 2018, section 5). Sums of rotations can stay modulo `Q·P` and be divided once (*double hoisting*; Bossuat,
+//! Mouchet, Troncoso-Pastoriza and Hubaux, "Efficient bootstrapping for approximate homomorphic encryption with
+//! non-sparse keys", 2021, section 4).
+
+mod gadget;
+mod raised;
+mod scale_down;
+mod switcher;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use num_bigint::BigUint;
 use rand_core::CryptoRng;
@@ -17,45 +28,40 @@ use super::SecretKey;
 use crate::backend::Backend;
 use crate::error::EvalError;
 use crate::params::Params;
-use crate::poly::{Eval, Poly, Ring, galois_permutation};
-use crate::rns::{BaseConverter, Scaler};
+use crate::poly::{Eval, Poly, galois_permutation};
 use crate::sample::{Label, Seed, uniform_vartime};
-
-/// The key-ring limbs of a level: its ciphertext primes and all special primes.
-pub(crate) fn key_limbs(params: &Params, level: usize) -> impl ExactSizeIterator<Item = usize> + Clone {
-    let (max, special) = (params.max_level(), params.special_primes().len());
-    (0..level + special).map(move |i| if i < level { i } else { max + i - level })
-}
-
-/// The ranges of ciphertext primes that the digits of a level span, each as wide as there are special primes.
-pub(crate) fn digit_ranges(level: usize, width: usize) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
-    (0..level.div_ceil(width)).map(move |j| j * width..((j + 1) * width).min(level))
-}
+pub(crate) use gadget::Gadget;
+pub(crate) use raised::Raised;
+pub(crate) use scale_down::ScaleDown;
+pub(crate) use switcher::{Decomposed, Switcher};
 
 /// An encryption of `P·s'` under `s`, digit by digit, for ciphertexts of its level and below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySwitchKey {
     level: usize,
+    gadget: Gadget,
     /// For each digit: `e - a·s + P·s'` on the digit's limbs, and `a`. Modulo the level's key limbs.
     digits: Box<[[Poly<Eval>; 2]]>,
 }
 
 impl KeySwitchKey {
-    /// The key from `source` (modulo the whole key ring) to the secret. `element` labels its uniform halves.
+    /// The key from `source` to `target`, an image of the secret, both modulo the whole key ring. `element` labels its
+    /// uniform halves.
     fn generate(
         secret: &SecretKey,
-        source: &Poly<Eval>,
+        [source, target]: [&Poly<Eval>; 2],
         element: usize,
         level: usize,
         seed: &Seed,
         rng: &mut impl CryptoRng,
     ) -> Self {
         let params = secret.params();
-        let ring = params.key_ring();
-        let special: BigUint = params.special_primes().iter().map(|&p| BigUint::from(p)).product();
+        let (ring, gadget) = (params.key_ring(), Gadget::at(params, level));
+        let special: BigUint = params.special_primes()[..gadget.special()].iter().map(|&p| BigUint::from(p)).product();
         let factors = ring.basis().decompose_vartime(&special);
-        let bodies = digit_ranges(level, params.special_primes().len()).enumerate().map(|(j, digit)| {
-            let mut body = secret.encrypt_zero(key_limbs(params, level), seed, label(element, j), rng);
+        let bodies = gadget.digits(level).enumerate().map(|(j, digit)| {
+            let limbs = gadget.key_limbs(params, level);
+            let mut body = secret.encrypt_zero_under(target, limbs, seed, label(element, j), rng);
             for i in digit {
                 let mut scaled = Zeroizing::new(source.select([i].into_iter()));
                 ring.select([i]).mul_residues_assign(&mut scaled, &factors[i..=i]);
@@ -75,10 +81,11 @@ impl KeySwitchKey {
         seed: &Seed,
         bodies: Vec<Poly<Eval>>,
     ) -> Self {
-        let ring = params.key_ring().select(key_limbs(params, level));
+        let gadget = Gadget::at(params, level);
+        let ring = params.key_ring().select(gadget.key_limbs(params, level));
         let digits = bodies.into_iter().enumerate();
         let digits = digits.map(|(j, body)| [body, uniform_vartime(&ring, seed, label(element, j))]);
-        Self { level, digits: digits.collect() }
+        Self { level, gadget, digits: digits.collect() }
     }
 
     /// The highest level of ciphertexts it serves.
@@ -96,7 +103,15 @@ fn label(element: usize, digit: usize) -> Label {
     Label::KeySwitch { element: element as u32, digit: digit as u8 }
 }
 
-/// Which evaluation keys to make, each at the highest level at which it will be used: lower levels make smaller keys.
+/// The permutation that undoes another.
+fn inverse_permutation(permutation: &[u32]) -> Box<[u32]> {
+    let mut inverse: Box<[u32]> = permutation.into();
+    permutation.iter().enumerate().for_each(|(i, &image)| inverse[image as usize] = i as u32);
+    inverse
+}
+
+/// Which evaluation keys to make, each at the highest level at which it will be used: lower levels make
+/// smaller keys, of fewer special primes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRequest {
     /// The level of the relinearisation key, if one is needed.
@@ -127,11 +142,22 @@ pub struct EvaluationKeys {
     galois: BTreeMap<usize, GaloisKey>,
 }
 
-/// The key of one automorphism `X → X^g` and how it permutes values.
+/// The key of one automorphism `φ: X → X^g`, from `s` to `φ^-1(s)`, and how `φ` permutes values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GaloisKey {
-    pub(crate) key: KeySwitchKey,
-    pub(crate) permutation: Box<[u32]>,
+    key: KeySwitchKey,
+    permutation: Box<[u32]>,
+}
+
+impl GaloisKey {
+    pub(crate) const fn gadget(&self) -> Gadget {
+        self.key.gadget
+    }
+
+    /// The highest level of ciphertexts it serves.
+    pub(crate) const fn level(&self) -> usize {
+        self.key.level
+    }
 }
 
 impl EvaluationKeys {
@@ -156,12 +182,12 @@ impl EvaluationKeys {
         let relin = request.relin.map(|level| {
             let mut square = Zeroizing::new(values.clone());
             ring.mul_assign(&mut square, values);
-            KeySwitchKey::generate(secret, &square, 0, level, &seed, rng)
+            KeySwitchKey::generate(secret, [&square, values], 0, level, &seed, rng)
         });
         let galois = request.galois.iter().map(|(&element, &level)| {
             let permutation = galois_permutation(degree, element);
-            let source = Zeroizing::new(ring.automorphism(values, &permutation));
-            let key = KeySwitchKey::generate(secret, &source, element, level, &seed, rng);
+            let target = Zeroizing::new(ring.automorphism(values, &inverse_permutation(&permutation)));
+            let key = KeySwitchKey::generate(secret, [values, &target], element, level, &seed, rng);
             (element, GaloisKey { key, permutation })
         });
         Ok(Self { galois: galois.collect(), params: params.clone(), seed, relin })
@@ -213,114 +239,5 @@ impl EvaluationKeys {
     pub(crate) fn galois(&self, element: usize, level: usize) -> Result<&GaloisKey, EvalError> {
         let key = self.galois.get(&element).filter(|key| key.key.level >= level);
         key.ok_or(EvalError::MissingGaloisKey { element, level })
-    }
-}
-
-/// Key switching at one level: the digit extensions and the division by `P`.
-#[derive(Clone, Debug)]
-pub(crate) struct Switcher {
-    level: usize,
-    ring: Ring,
-    key_ring: Ring,
-    digits: Box<[Digit]>,
-    down: ScaleDown,
-}
-
-/// One digit: its own limbs, and the conversion to all other key limbs.
-#[derive(Clone, Debug)]
-struct Digit {
-    own: Range<usize>,
-    others: Ring,
-    converter: BaseConverter,
-}
-
-impl Switcher {
-    pub(crate) fn new(params: &Params, level: usize) -> Self {
-        let ring = params.key_ring().select(0..level);
-        let key_ring = params.key_ring().select(key_limbs(params, level));
-        let digits = digit_ranges(level, params.special_primes().len()).map(|own| {
-            let others = key_ring.select((0..key_ring.basis().len()).filter(|i| !own.contains(i)));
-            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), others.moduli());
-            Digit { own, others, converter }
-        });
-        Self { level, down: ScaleDown::new(&key_ring, level), digits: digits.collect(), ring, key_ring }
-    }
-
-    /// `(b, a)` with `b + a·s ≈ part·s'`. Cost at `l` limbs, `α` special primes and `d = ceil(l/α)` digits:
-    /// `l + d·(l + α) - l + 2·(l + α)` transforms.
-    pub(crate) fn switch(&self, part: &Poly<Eval>, key: &KeySwitchKey) -> [Poly<Eval>; 2] {
-        let extensions = self.decompose(part);
-        [0, 1].map(|half| self.down.apply(&self.inner_product(part, &extensions, key, half)))
-    }
-
-    /// Each digit of a part modulo the key limbs that are not its own.
-    fn decompose(&self, part: &Poly<Eval>) -> Vec<Poly<Eval>> {
-        let degree = self.ring.degree();
-        let coefficients = self.ring.inverse(part.clone());
-        let extend = |digit: &Digit| {
-            let own = &coefficients.residues()[digit.own.start * degree..digit.own.end * degree];
-            let mut extension = digit.others.zero();
-            digit.converter.convert(self.ring.kernels(), own, extension.residues_mut());
-            digit.others.forward(extension)
-        };
-        self.digits.iter().map(extend).collect()
-    }
-
-    /// `Σ_j digit_j·key_j`, for one half of the key. A key of a higher level is read at this level's limbs.
-    fn inner_product(
-        &self,
-        part: &Poly<Eval>,
-        extensions: &[Poly<Eval>],
-        key: &KeySwitchKey,
-        half: usize,
-    ) -> Poly<Eval> {
-        let mut out: Poly<Eval> = self.key_ring.zero();
-        for (i, (limb, q)) in out.limbs_mut().zip(self.key_ring.moduli()).enumerate() {
-            let in_key = if i < self.level { i } else { i + key.level - self.level };
-            let digits = self.digits.iter().zip(extensions).map(|(digit, extension)| match digit.limb(i) {
-                Some(other) => extension.limb(other),
-                None => part.limb(i),
-            });
-            let terms = digits.zip(&key.digits).map(|(digit, key)| (digit, key[half].limb(in_key)));
-            self.ring.kernels().dot(q, limb, &terms.collect::<Vec<_>>());
-        }
-        out
-    }
-}
-
-impl Digit {
-    /// Where a key limb stands among the others; `None` for the digit's own.
-    fn limb(&self, i: usize) -> Option<usize> {
-        if i < self.own.start { Some(i) } else { i.checked_sub(self.own.end).map(|after| self.own.start + after) }
-    }
-}
-
-/// Exact division of a polynomial by the product of its last primes, in the evaluation domain.
-#[derive(Clone, Debug)]
-pub(crate) struct ScaleDown {
-    kept: Ring,
-    dropped: Ring,
-    scaler: Scaler,
-}
-
-impl ScaleDown {
-    /// Keeps the first `level` limbs of `ring` and divides by the product of the others.
-    pub(crate) fn new(ring: &Ring, level: usize) -> Self {
-        let (kept, dropped) = (ring.select(0..level), ring.select(level..ring.basis().len()));
-        let scaler = Scaler::new(&BigUint::from(1u32), dropped.basis(), kept.moduli());
-        Self { kept, dropped, scaler }
-    }
-
-    /// `round(poly / D)`. Cost: one transform per limb.
-    pub(crate) fn apply(&self, poly: &Poly<Eval>) -> Poly<Eval> {
-        let level = self.kept.basis().len();
-        let kernels = self.kept.kernels();
-        let mut out = poly.select(0..level);
-        let mut low = self.dropped.inverse(poly.select(level..poly.limb_count()));
-        let mut remainder = self.kept.zero();
-        self.scaler.remainder(kernels, low.residues_mut(), remainder.residues_mut());
-        let mut remainder = self.kept.forward(remainder);
-        self.scaler.divide(kernels, out.residues_mut(), remainder.residues_mut());
-        out
     }
 }

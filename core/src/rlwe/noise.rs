@@ -107,12 +107,18 @@ pub fn rounding(degree: usize, size: usize) -> NoiseBound {
     NoiseBound::new(TAIL * rounding_deviation(degree, size as i32 - 1))
 }
 
-/// What key switching adds: `Σ_j d_j·e_j / P` for centred digits `d_j` modulo `D_j`, and the rounding.
+/// What the product with a switching key adds: `Σ_j d_j·e_j / P` for centred digits `d_j` modulo `D_j`. Digits that are
+/// cut before an automorphism are as those that are cut after it: it permutes coefficients and changes signs.
+#[must_use]
+pub fn key_product(degree: usize, digit_bits: impl Iterator<Item = f64>, special_bits: f64) -> NoiseBound {
+    let ratios: f64 = digit_bits.map(|bits| libm::exp2(2.0 * (bits - special_bits)) / 12.0).sum();
+    NoiseBound::new(TAIL * libm::sqrt(degree as f64 * NOISE_VARIANCE * ratios))
+}
+
+/// What key switching adds: the product with the key, and the rounding of the division by `P`.
 #[must_use]
 pub fn key_switch(degree: usize, digit_bits: impl Iterator<Item = f64>, special_bits: f64) -> NoiseBound {
-    let ratios: f64 = digit_bits.map(|bits| libm::exp2(2.0 * (bits - special_bits)) / 12.0).sum();
-    let deviation = libm::sqrt(degree as f64 * NOISE_VARIANCE * ratios);
-    NoiseBound::new(TAIL * (deviation + rounding_deviation(degree, 1)))
+    key_product(degree, digit_bits, special_bits).plus(rounding(degree, 2))
 }
 
 /// A BFV product modulo `t` before relinearisation: `t·(u_1·e_2 + u_2·e_1)` for `u = (c_0 + c_1·s)/Q`, the product of the

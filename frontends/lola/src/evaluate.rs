@@ -66,6 +66,11 @@ pub trait Evaluator: Sync {
     /// # Errors
     /// See above.
     fn switch_to(&self, a: &Self::Value, level: usize) -> Result<Self::Value, Self::Error>;
+
+    /// Takes a value back that no operation will read, to write another into it.
+    fn recycle(&self, value: Self::Value) {
+        drop(value);
+    }
 }
 
 /// Does independent tasks, in any order and on any threads.
@@ -118,7 +123,7 @@ pub fn run<E: Evaluator>(
             return Err(error);
         }
         for (register, _) in registers.iter_mut().zip(&last_use).filter(|(_, last)| **last == number) {
-            register.take();
+            register.take().into_iter().for_each(|value| evaluator.recycle(value));
         }
         done += wave.len();
         progress(done, plan.ops().len());

@@ -78,7 +78,7 @@ impl Lowered {
 
 /// The noise rules of every level, level 1 first.
 fn rules(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64]) -> Vec<NoiseRules> {
-    (1..=ciphertext.len()).map(|level| NoiseRules::new(degree, plain, &ciphertext[..level], special)).collect()
+    (1..=ciphertext.len()).map(|level| NoiseRules::new(degree, plain, ciphertext, special, level)).collect()
 }
 
 /// Finds parameters for a plan whose outputs are below `logit_bound` in magnitude, and lowers it to them.

@@ -54,7 +54,7 @@ impl<'a> Server<'a> {
         let read = message::read::<SeededCiphertext>;
         let parts = read(MessageKind::Query, fingerprint, params, query, self.spec.layout.len(), part_len)?;
         let inputs: Vec<Ciphertext> = parts.iter().map(|part| self.spec.bfv.expand(part)).collect();
-        let evaluator = Encrypted { bfv: &self.spec.bfv, prepared: &self.prepared, keys: &keys.0 };
+        let evaluator = Encrypted::new(&self.spec.bfv, &self.prepared, &keys.0);
         let outputs = run(self.lowered.plan(), &evaluator, inputs, executor, progress)?;
         Ok(message::write(MessageKind::Answer, fingerprint, params, &outputs).to_vec())
     }

@@ -7,8 +7,8 @@ use crate::backend::{Backend, MAX_TERMS, Portable};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 
 /// Barrett's constants at 52 bits, for a `q` of `b ≤ 50` bits.
-struct Barrett {
-    lanes: Lanes,
+pub(super) struct Barrett {
+    pub(super) lanes: Lanes,
     /// `floor(2^(b+50) / q)`, below `2^51`.
     reciprocal: __m512i,
     /// `b - 2`.
@@ -21,7 +21,7 @@ impl Barrett {
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     #[allow(clippy::integer_division_remainder_used, reason = "the modulus is public")]
-    fn new(modulus: &Modulus) -> Self {
+    pub(super) fn new(modulus: &Modulus) -> Self {
         let bits = modulus.bits();
         let reciprocal = ((1u128 << (bits + 50)) / u128::from(modulus.value())) as u64;
         Self {
@@ -38,7 +38,7 @@ impl Barrett {
     /// `z/q` by at most `e1·reciprocal/2^52 + e2·z1/2^52 < 1/2 + 1`, so the remainder is below `3q`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-    fn reduce(&self, high: __m512i, low: __m512i) -> __m512i {
+    pub(super) fn reduce(&self, high: __m512i, low: __m512i) -> __m512i {
         let q = &self.lanes;
         let top = _mm512_add_epi64(_mm512_srl_epi64(low, self.low_shift), _mm512_sll_epi64(high, self.high_shift));
         let estimate = _mm512_madd52hi_epu64(q.zero, top, self.reciprocal);

@@ -72,8 +72,8 @@ pub(crate) fn noise(deployment: &Deployment, registers: &[Register]) -> (f64, f6
 }
 
 fn limit(params: &Params, level: usize) -> f64 {
-    let primes = &params.ciphertext_primes()[..level.clamp(1, params.max_level())];
-    NoiseRules::new(params.degree(), params.plain_moduli(), primes, params.special_primes()).limit_log2()
+    let (plain, ciphertext, special) = (params.plain_moduli(), params.ciphertext_primes(), params.special_primes());
+    NoiseRules::new(params.degree(), plain, ciphertext, special, level.clamp(1, params.max_level())).limit_log2()
 }
 
 /// The parameters on three short lines.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacit_core::bfv::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand, Plaintext};
 use tacit_core::error::EvalError;
-use tacit_core::rlwe::EvaluationKeys;
+use tacit_core::poly::Scratch;
+use tacit_core::rlwe::{EvaluationKeys, rotation_element};
 
 use super::Evaluator;
 use crate::error::PlanError;
@@ -64,15 +66,26 @@ impl Prepared {
     }
 }
 
-/// Runs a lowered plan on BFV ciphertexts with a client's evaluation keys.
-#[derive(Clone, Copy, Debug)]
+/// The most dead ciphertexts to keep: about as many as operations that become ready together.
+const MAX_SPARE: usize = 32;
+
+/// Runs a lowered plan on BFV ciphertexts with a client's evaluation keys. What one operation needed, the next one finds.
+#[derive(Debug)]
 pub struct Encrypted<'a> {
-    pub(crate) bfv: &'a Bfv,
-    pub(crate) prepared: &'a Prepared,
-    pub(crate) keys: &'a EvaluationKeys,
+    bfv: &'a Bfv,
+    prepared: &'a Prepared,
+    keys: &'a EvaluationKeys,
+    /// As many as operations were ever under way at once.
+    scratches: Mutex<Vec<Scratch>>,
+    /// Ciphertexts that no operation will read.
+    spare: Mutex<Vec<Ciphertext>>,
 }
 
-impl Encrypted<'_> {
+impl<'a> Encrypted<'a> {
+    pub(crate) const fn new(bfv: &'a Bfv, prepared: &'a Prepared, keys: &'a EvaluationKeys) -> Self {
+        Self { bfv, prepared, keys, scratches: Mutex::new(Vec::new()), spare: Mutex::new(Vec::new()) }
+    }
+
     fn factor(&self, plain: PlainId, level: usize) -> Result<&PlainMultiplicand, EvalError> {
         self.prepared.multiplicands.get(&(plain, level)).ok_or_else(|| self.unprepared(level))
     }
@@ -80,6 +93,27 @@ impl Encrypted<'_> {
     fn unprepared(&self, level: usize) -> EvalError {
         EvalError::NoSuchLevel { asked: level, max: self.bfv.params().max_level() }
     }
+
+    /// The ciphertext of a level that an operation writes, in place of one that is no longer needed if there is such.
+    fn write(
+        &self,
+        level: usize,
+        operation: impl FnOnce(&mut Ciphertext, &mut Scratch) -> Result<(), EvalError>,
+    ) -> Result<Ciphertext, EvalError> {
+        let mut scratch = lock(&self.scratches).pop().unwrap_or_default();
+        let spare = {
+            let mut spare = lock(&self.spare);
+            spare.iter().rposition(|old| old.level() == level && old.size() == 2).map(|found| spare.swap_remove(found))
+        };
+        let mut out = spare.unwrap_or_else(|| self.bfv.zero(level));
+        let result = operation(&mut out, &mut scratch);
+        lock(&self.scratches).push(scratch);
+        result.map(|()| out)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Evaluator for Encrypted<'_> {
@@ -87,20 +121,23 @@ impl Evaluator for Encrypted<'_> {
     type Error = EvalError;
 
     fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
-        self.bfv.linear_combination(terms, weights)
+        let level = terms.first().map_or(1, |term| term.level());
+        self.write(level, |out, scratch| self.bfv.linear_combination_into(terms, weights, out, scratch))
     }
 
     fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
-        self.bfv.sum(terms)
+        let level = terms.first().map_or(1, |term| term.level());
+        self.write(level, |out, scratch| self.bfv.sum_into(terms, out, scratch))
     }
 
     fn add_plain(&self, a: &Ciphertext, plain: PlainId) -> Result<Ciphertext, EvalError> {
         let addend = self.prepared.addends.get(&(plain, a.level())).ok_or_else(|| self.unprepared(a.level()))?;
-        self.bfv.add_plain(a, addend)
+        self.write(a.level(), |out, scratch| self.bfv.add_plain_into(a, addend, out, scratch))
     }
 
     fn mul_plain(&self, a: &Ciphertext, plain: PlainId) -> Result<Ciphertext, EvalError> {
-        self.bfv.mul_plain(a, self.factor(plain, a.level())?)
+        let factor = self.factor(plain, a.level())?;
+        self.write(a.level(), |out, scratch| self.bfv.mul_plain_into(a, factor, out, scratch))
     }
 
     fn inner_product(&self, terms: &[&Ciphertext], plains: &[PlainId]) -> Result<Ciphertext, EvalError> {
@@ -109,14 +146,28 @@ impl Evaluator for Encrypted<'_> {
     }
 
     fn rotate(&self, a: &Ciphertext, steps: isize) -> Result<Ciphertext, EvalError> {
-        self.bfv.rotate_rows(a, steps, self.keys)
+        let element = rotation_element(self.bfv.params().degree(), steps);
+        self.write(a.level(), |out, scratch| self.bfv.apply_galois_into(a, element, self.keys, out, scratch))
     }
 
     fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
-        self.bfv.relinearise(&self.bfv.square(a)?, self.keys)
+        let product = self.bfv.square(a)?;
+        self.write(a.level(), |out, scratch| self.bfv.relinearise_into(&product, self.keys, out, scratch))
     }
 
     fn switch_to(&self, a: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {
-        self.bfv.switch_to(a, level)
+        if !(1..=a.level()).contains(&level) {
+            return Err(EvalError::NoSuchLevel { asked: level, max: a.level() });
+        }
+        self.write(level, |out, scratch| self.bfv.switch_to_into(a, level, out, scratch))
+    }
+
+    fn recycle(&self, value: Ciphertext) {
+        let mut spare = lock(&self.spare);
+        if spare.len() >= MAX_SPARE {
+            // The oldest is of the highest level, which comes to its end first.
+            spare.remove(0);
+        }
+        spare.push(value);
     }
 }

@@ -1,0 +1,381 @@
+//! Key switching at one level, with any key that serves it.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{Gadget, GaloisKey, KeySwitchKey, Raised, ScaleDown};
+use crate::backend::{AlignedWords, Backend, PairTerm};
+use crate::modulus::Shoup;
+use crate::params::{MAX_PRIMES, Params};
+use crate::poly::{Eval, Poly, Ring, Scratch};
+use crate::rns::BaseConverter;
+
+/// Key switching at one level: for each gadget of the keys that serve it, the digit extensions and the division by `P`.
+#[derive(Clone, Debug)]
+pub(crate) struct Switcher {
+    level: usize,
+    ring: Ring,
+    paths: Box<[Path]>,
+}
+
+/// Key switching at one level with keys of one gadget.
+#[derive(Clone, Debug)]
+struct Path {
+    gadget: Gadget,
+    /// Modulo the level's primes and the gadget's special primes.
+    key_ring: Ring,
+    digits: Box<[Digit]>,
+    /// `P` modulo each prime of the level.
+    special: Box<[Shoup]>,
+    down: ScaleDown,
+}
+
+/// One digit: its own limbs, and the conversion to all other key limbs.
+#[derive(Clone, Debug)]
+struct Digit {
+    own: Range<usize>,
+    converter: BaseConverter,
+}
+
+/// The digits of a ciphertext part modulo the key limbs that are not their own, in the evaluation domain: what rotations
+/// of one part share. For keys of one gadget.
+#[derive(Debug)]
+pub(crate) struct Decomposed {
+    gadget: Gadget,
+    /// For each digit, for each key limb but its own.
+    extensions: AlignedWords,
+}
+
+impl Decomposed {
+    pub(crate) const fn gadget(&self) -> Gadget {
+        self.gadget
+    }
+
+    /// Gives the buffers back.
+    pub(crate) fn give(self, scratch: &mut Scratch) {
+        scratch.give(self.extensions);
+    }
+}
+
+impl Switcher {
+    /// The switcher for a level and the keys of all levels from there on.
+    pub(crate) fn new(params: &Params, level: usize) -> Self {
+        let mut gadgets: Vec<Gadget> = Vec::new();
+        for gadget in (level..=params.max_level()).map(|key_level| Gadget::at(params, key_level)) {
+            if !gadgets.contains(&gadget) {
+                gadgets.push(gadget);
+            }
+        }
+        let paths = gadgets.into_iter().map(|gadget| Path::new(params, level, gadget)).collect();
+        Self { level, ring: params.key_ring().select(0..level), paths }
+    }
+
+    /// `(b + x, a + y)` for `b + a·s ≈ part·s'` and addends `x` and `y`. Cost at `l` limbs, `α` special primes and `d`
+    /// digits: `d·(l + α) + 2·(l + α)` transforms.
+    pub(crate) fn switch_add(
+        &self,
+        part: &Poly<Eval>,
+        key: &KeySwitchKey,
+        addends: [&Poly<Eval>; 2],
+        out: &mut [Poly<Eval>],
+        scratch: &mut Scratch,
+    ) {
+        let prepared = self.prepare(self.path(key.gadget), part, scratch);
+        let product = Product { part, digits: Digits::Fresh(&prepared), key };
+        self.multiply_divide(product, Finish { addends: addends.map(Some), permutation: None }, out, scratch);
+        prepared.give(scratch);
+    }
+
+    /// The image of a ciphertext of two parts under the key's automorphism, under the same secret.
+    pub(crate) fn rotate(&self, parts: &[Poly<Eval>], key: &GaloisKey, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
+        let prepared = self.prepare(self.path(key.key.gadget), &parts[1], scratch);
+        let product = Product { part: &parts[1], digits: Digits::Fresh(&prepared), key: &key.key };
+        self.multiply_divide(product, key.finish(&parts[0]), out, scratch);
+        prepared.give(scratch);
+    }
+
+    /// The digits of a part, for keys of a gadget. Cost: `d·(l + α)` transforms.
+    pub(crate) fn decompose(&self, part: &Poly<Eval>, gadget: Gadget, scratch: &mut Scratch) -> Decomposed {
+        let (path, degree) = (self.path(gadget), self.ring.degree());
+        let limbs = path.digits.iter().map(|digit| path.key_ring.basis().len() - digit.own.len()).sum::<usize>();
+        let mut extensions = scratch.words(limbs * degree);
+        let prepared = self.prepare(path, part, scratch);
+        let mut rows = extensions.chunks_exact_mut(degree);
+        for (j, digit) in path.digits.iter().enumerate() {
+            let others = (0..path.key_ring.basis().len()).filter(|i| !digit.own.contains(i));
+            others.zip(rows.by_ref()).for_each(|(i, row)| path.extend(&prepared, j, i, row));
+        }
+        prepared.give(scratch);
+        Decomposed { gadget, extensions }
+    }
+
+    /// As [`Switcher::rotate`], with the digits of the second part. Cost: `2·(l + α)` transforms.
+    pub(crate) fn rotate_hoisted(
+        &self,
+        parts: &[Poly<Eval>],
+        digits: &Decomposed,
+        key: &GaloisKey,
+        out: &mut [Poly<Eval>],
+        scratch: &mut Scratch,
+    ) {
+        let product = Product { part: &parts[1], digits: Digits::Hoisted(digits), key: &key.key };
+        self.multiply_divide(product, key.finish(&parts[0]), out, scratch);
+    }
+
+    /// `P` times the image under the key's automorphism, modulo `Q·P`. No transform.
+    pub(crate) fn rotate_raised(
+        &self,
+        parts: &[Poly<Eval>],
+        digits: &Decomposed,
+        key: &GaloisKey,
+        out: &mut Raised,
+        scratch: &mut Scratch,
+    ) {
+        let (path, degree) = (self.path(digits.gadget), self.ring.degree());
+        let kernels = self.ring.kernels();
+        let product = Product { part: &parts[1], digits: Digits::Hoisted(digits), key: &key.key };
+        let mut pair = [scratch.words(degree), scratch.words(degree)];
+        for i in 0..path.key_ring.basis().len() {
+            self.multiply_limb(path, i, product, &mut pair, &mut []);
+            if i < self.level {
+                kernels.scale_add(&self.ring.moduli()[i], &mut pair[0], parts[0].limb(i), path.special[i]);
+            }
+            for (out, limb) in out.parts_mut().iter_mut().zip(&pair) {
+                kernels.permute_blocks(out.limb_mut(i), limb, &key.permutation);
+            }
+        }
+        pair.into_iter().for_each(|limb| scratch.give(limb));
+    }
+
+    /// `P` times a ciphertext, modulo `Q·P`.
+    pub(crate) fn raise(&self, parts: &[Poly<Eval>], out: &mut Raised) {
+        let path = self.path(out.gadget());
+        for (out, part) in out.parts_mut().iter_mut().zip(parts) {
+            let (high, low) = out.residues_mut().split_at_mut(self.level * self.ring.degree());
+            low.fill(0);
+            let limbs = high.chunks_exact_mut(self.ring.degree()).zip(part.limbs());
+            for ((out, limb), (q, &p)) in limbs.zip(self.ring.moduli().iter().zip(&path.special)) {
+                self.ring.kernels().scale_into(q, out, limb, p);
+            }
+        }
+    }
+
+    /// Division by `P` of what was raised, whose special limbs are overwritten. Cost: `2·(l + α)` transforms.
+    pub(crate) fn lower(&self, raised: &mut Raised, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
+        let path = self.path(raised.gadget());
+        for (half, out) in raised.parts_mut().iter_mut().zip(out) {
+            let (high, low) = half.residues_mut().split_at_mut(self.level * self.ring.degree());
+            path.down.divide(high, low, out, scratch);
+        }
+    }
+
+    /// The ring modulo `Q·P` of a gadget.
+    pub(crate) fn raised_ring(&self, gadget: Gadget) -> &Ring {
+        &self.path(gadget).key_ring
+    }
+
+    fn path(&self, gadget: Gadget) -> &Path {
+        let found = self.paths.iter().position(|path| path.gadget == gadget);
+        debug_assert!(found.is_some(), "no key of a level from {} on has this gadget", self.level);
+        &self.paths[found.unwrap_or_default()]
+    }
+
+    /// The product with a key, divided by `P`, and what follows. Limb by limb, so that a limb is in the cache from its
+    /// digits to its place in the result.
+    fn multiply_divide(&self, product: Product<'_>, finish: Finish<'_>, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
+        let (path, degree) = (self.path(product.key.gadget), self.ring.degree());
+        let special = path.gadget.special();
+        let mut low = [scratch.words(special * degree), scratch.words(special * degree)];
+        let mut buffers = [scratch.words(path.down.buffer_len()), scratch.words(path.down.buffer_len())];
+        let mut pair = [scratch.words(degree), scratch.words(degree)];
+        let mut moved = scratch.words(degree);
+        let mut rows = scratch.words(product.row_count(path) * degree);
+        let [low_b, low_a] = &mut low;
+        for (i, (b, a)) in low_b.chunks_exact_mut(degree).zip(low_a.chunks_exact_mut(degree)).enumerate() {
+            self.multiply_limb_into(path, self.level + i, product, [b, a], &mut rows);
+        }
+        let ([low_b, low_a], [buffer_b, buffer_a]) = (&mut low, &mut buffers);
+        let prepared = [path.down.prepare(low_b, buffer_b), path.down.prepare(low_a, buffer_a)];
+        for i in 0..self.level {
+            self.multiply_limb(path, i, product, &mut pair, &mut rows);
+            for (half, out) in out.iter_mut().enumerate() {
+                let target = if finish.permutation.is_some() { &mut moved[..] } else { out.limb_mut(i) };
+                path.down.divide_limb(i, &pair[half], prepared[half], target);
+                if let Some(addend) = finish.addends[half] {
+                    self.ring.kernels().add(&self.ring.moduli()[i], target, addend.limb(i));
+                }
+                if let Some(permutation) = finish.permutation {
+                    self.ring.kernels().permute_blocks(out.limb_mut(i), &moved, permutation);
+                }
+            }
+        }
+        for words in [rows, moved].into_iter().chain(pair).chain(buffers).chain(low) {
+            scratch.give(words);
+        }
+    }
+
+    fn multiply_limb(
+        &self,
+        path: &Path,
+        i: usize,
+        product: Product<'_>,
+        pair: &mut [AlignedWords; 2],
+        rows: &mut [u64],
+    ) {
+        let [b, a] = pair;
+        self.multiply_limb_into(path, i, product, [b, a], rows);
+    }
+
+    /// `Σ_j digit_j·key_j` modulo one key limb, for both halves of the key, which is read at this level's limbs. Digits
+    /// that are not there are extended into `rows`.
+    fn multiply_limb_into(
+        &self,
+        path: &Path,
+        i: usize,
+        Product { part, digits, key }: Product<'_>,
+        out: [&mut [u64]; 2],
+        rows: &mut [u64],
+    ) {
+        let degree = self.ring.degree();
+        if let Digits::Fresh(prepared) = digits {
+            for (j, row) in rows.chunks_exact_mut(degree).enumerate() {
+                if !path.digits[j].own.contains(&i) {
+                    path.extend(prepared, j, i, row);
+                }
+            }
+        }
+        let (in_key, limbs) =
+            (if i < self.level { i } else { i + key.level - self.level }, path.key_ring.basis().len());
+        let mut terms: [PairTerm<'_>; MAX_PRIMES] = [(&[], [&[]; 2]); MAX_PRIMES];
+        let mut start = 0;
+        for (j, ((term, digit), [body, mask])) in terms.iter_mut().zip(&path.digits).zip(&key.digits).enumerate() {
+            let values = match (digit.other(i), digits) {
+                (None, _) => part.limb(i),
+                (Some(_), Digits::Fresh(_)) => &rows[j * degree..(j + 1) * degree],
+                (Some(other), Digits::Hoisted(digits)) => &digits.extensions[(start + other) * degree..][..degree],
+            };
+            start += limbs - digit.own.len();
+            *term = (values, [body.limb(in_key), mask.limb(in_key)]);
+        }
+        let q = &path.key_ring.moduli()[i];
+        self.ring.kernels().dot_pair(q, out, &terms[..path.digits.len()]);
+    }
+
+    /// The coefficients of a part, ready to be extended.
+    fn prepare(&self, path: &Path, part: &Poly<Eval>, scratch: &mut Scratch) -> Prepared {
+        let degree = self.ring.degree();
+        let mut coefficients = scratch.poly::<Eval>(&self.ring);
+        for (i, (limb, values)) in coefficients.limbs_mut().zip(part.limbs()).enumerate() {
+            limb.copy_from_slice(values);
+            self.ring.inverse_limb(i, limb);
+        }
+        let len = path.digits.iter().map(|digit| digit.converter.prepared_len(degree)).sum();
+        let mut terms = scratch.words(len);
+        let mut rest = &mut terms[..];
+        for digit in &path.digits {
+            let (buffer, tail) = rest.split_at_mut(digit.converter.prepared_len(degree));
+            digit.converter.prepare(self.ring.kernels(), digit.coefficients(&coefficients), buffer);
+            rest = tail;
+        }
+        Prepared { coefficients, terms }
+    }
+}
+
+/// The coefficients of a part, and what the conversions of its digits share.
+struct Prepared {
+    coefficients: Poly<Eval>,
+    terms: AlignedWords,
+}
+
+impl Prepared {
+    fn give(self, scratch: &mut Scratch) {
+        scratch.give_poly(self.coefficients);
+        scratch.give(self.terms);
+    }
+}
+
+impl Path {
+    fn new(params: &Params, level: usize, gadget: Gadget) -> Self {
+        let key_ring = params.key_ring().select(gadget.key_limbs(params, level));
+        let digits = gadget.digits(level).map(|own| {
+            let others = key_ring.select((0..key_ring.basis().len()).filter(|i| !own.contains(i)));
+            let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), others.moduli());
+            Digit { own, converter }
+        });
+        let product = key_ring.select(level..key_ring.basis().len()).basis().product();
+        let moduli = key_ring.moduli()[..level].iter();
+        let special = moduli.zip(key_ring.basis().decompose_vartime(&product)).map(|(q, p)| q.shoup(p));
+        Self {
+            gadget,
+            digits: digits.collect(),
+            special: special.collect(),
+            down: ScaleDown::new(&key_ring, level),
+            key_ring,
+        }
+    }
+
+    /// The `j`-th digit modulo the `i`-th key limb, which is not its own, in the evaluation domain.
+    fn extend(&self, prepared: &Prepared, j: usize, i: usize, out: &mut [u64]) {
+        let (digit, degree) = (&self.digits[j], out.len());
+        let before: usize = self.digits[..j].iter().map(|digit| digit.converter.prepared_len(degree)).sum();
+        let terms = match digit.converter.prepared_len(degree) {
+            0 => digit.coefficients(&prepared.coefficients),
+            len => &prepared.terms[before..before + len],
+        };
+        let other = digit.other(i).unwrap_or_default();
+        digit.converter.convert_row(self.key_ring.kernels(), other, terms, out);
+        self.key_ring.forward_limb(i, out);
+    }
+}
+
+/// A part that is multiplied with a key, and where its digits come from.
+#[derive(Clone, Copy)]
+struct Product<'a> {
+    part: &'a Poly<Eval>,
+    digits: Digits<'a>,
+    key: &'a KeySwitchKey,
+}
+
+#[derive(Clone, Copy)]
+enum Digits<'a> {
+    /// Extended limb by limb, used and forgotten.
+    Fresh(&'a Prepared),
+    Hoisted(&'a Decomposed),
+}
+
+impl Product<'_> {
+    /// Limbs of space that the extension of its digits takes.
+    fn row_count(&self, path: &Path) -> usize {
+        match self.digits {
+            Digits::Fresh(_) => path.digits.len(),
+            Digits::Hoisted(_) => 0,
+        }
+    }
+}
+
+/// What follows the division by `P`: sums with other parts, and an automorphism of the sums.
+#[derive(Clone, Copy)]
+struct Finish<'a> {
+    addends: [Option<&'a Poly<Eval>>; 2],
+    permutation: Option<&'a [u32]>,
+}
+
+impl GaloisKey {
+    /// What turns a product with this key into a rotated ciphertext: the first part is added, then both are permuted.
+    fn finish<'a>(&'a self, first: &'a Poly<Eval>) -> Finish<'a> {
+        Finish { addends: [Some(first), None], permutation: Some(&self.permutation) }
+    }
+}
+
+impl Digit {
+    /// Where a key limb stands among those that are not the digit's own; `None` for its own.
+    fn other(&self, i: usize) -> Option<usize> {
+        if i < self.own.start { Some(i) } else { i.checked_sub(self.own.end).map(|after| self.own.start + after) }
+    }
+
+    /// The digit's limbs of a part.
+    fn coefficients<'a>(&self, part: &'a Poly<Eval>) -> &'a [u64] {
+        part.stretch(self.own.clone())
+    }
+}
