@@ -39,7 +39,7 @@ fn conversions(c: &mut Criterion) {
             let (mut x, mut quotient) = (low.clone(), high.clone());
             group.bench_function(id("scale"), |b| {
                 b.iter(|| {
-                    scaler.remainder(kernels, black_box(&mut x), &mut out);
+                    scaler.remainder(kernels, black_box(&x), &mut out);
                     scaler.divide(kernels, &mut quotient, &mut out);
                 });
             });

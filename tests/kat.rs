@@ -136,10 +136,10 @@ fn walk_crt() -> [usize; 3] {
             "scaled" => {
                 let scaler = Scaler::new(&multiplier, &basis, &targets);
                 let numerator: Vec<u64> = targets.iter().map(|p| u64::try_from(&value % p.value()).unwrap()).collect();
-                check_columns(&residues, &words(), |kernels, mut input, out| {
+                check_columns(&residues, &words(), |kernels, input, out| {
                     let degree = out.len() / numerator.len();
                     let mut remainder = vec![0; out.len()];
-                    scaler.remainder(kernels, &mut input, &mut remainder);
+                    scaler.remainder(kernels, &input, &mut remainder);
                     out.chunks_exact_mut(degree).zip(&numerator).for_each(|(row, &x)| row.fill(x));
                     scaler.divide(kernels, out, &mut remainder);
                 });

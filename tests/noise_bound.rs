@@ -31,7 +31,8 @@ mod slack {
     pub(crate) const KEY_SWITCH: f64 = 3.0;
     /// 1.98.
     pub(crate) const SWITCH_DOWN: f64 = 2.5;
-    /// 6.48: noises of up to 14 rotations add as if they were one and the same, and the result shows one coefficient only.
+    /// 6.48: noises of up to 14 rotations add as if they were one and the same, and what a whole fold leaves of the first
+    /// noise is in few coefficients, of which the largest varies much from key to key.
     pub(crate) const FOLD: f64 = 7.5;
     /// 4.74, with and without switches between the products: errors of the bound do not pile up.
     pub(crate) const SQUARINGS: f64 = 5.5;

@@ -16,6 +16,7 @@ use keeping::{Pattern, freed};
 use num_bigint::BigUint;
 use party::{request, rng};
 use rand_core::Rng;
+use tacit_core::backend::Kernels;
 use tacit_core::bfv::Bfv;
 use tacit_core::ckks::{Ckks, Complex, Encoding, Scale};
 use tacit_core::params::{Params, Security};
@@ -59,7 +60,7 @@ fn small(name: &'static str, coefficients: &[i8]) -> Pattern {
 /// The secret key, and what keys of evaluation hide.
 fn key_patterns(params: &Params) -> Vec<Pattern> {
     let ring = params.key_ring();
-    let coefficients = ternary(DEGREE, &mut rng(SECRET));
+    let coefficients = ternary(Kernels::detect(), DEGREE, &mut rng(SECRET));
     let codes: Vec<u64> = coefficients.iter().map(|x| (x + 1) as u64).collect();
     let key = SecretKey::generate(params, &mut rng(SECRET));
     let values = ring.forward(ring.lift(&coefficients));
@@ -140,12 +141,13 @@ fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
     let message = message(&plain, &values);
     let scale = Scaler::new(&ring.basis().product(), plain.basis(), ring.moduli());
     let (mut low, mut remainder, mut scaled) = (message.clone(), ring.zero::<Coeff>(), ring.zero::<Coeff>());
-    scale.remainder(ring.kernels(), low.residues_mut(), remainder.residues_mut());
+    scale.remainder(ring.kernels(), message.residues(), remainder.residues_mut());
     scale.divide(ring.kernels(), scaled.residues_mut(), remainder.residues_mut());
+    plain.mul_residues_assign(&mut low, &plain.basis().decompose_vartime(&ring.basis().product()));
 
     let mut drawn = rng(QUERY);
     let seed = Seed::generate(&mut drawn);
-    let error = noise(DEGREE, &mut drawn);
+    let error = noise(Kernels::detect(), DEGREE, &mut drawn);
     let mut phase = scaled.clone();
     ring.add_assign(&mut phase, &ring.lift(&error));
     let [multiplied, converted] = scaling_factors(&ring, plain.moduli()[0].value()).map(|factors| {
@@ -154,11 +156,11 @@ fn message_patterns(bfv: &Bfv) -> Vec<Pattern> {
         scaled
     });
     let mut mask = uniform_vartime(&ring, &seed, Label::Ciphertext { stream: 0 });
-    ring.mul_assign(&mut mask, &ring.forward(ring.lift(&ternary(DEGREE, &mut rng(SECRET)))));
+    ring.mul_assign(&mut mask, &ring.forward(ring.lift(&ternary(Kernels::detect(), DEGREE, &mut rng(SECRET)))));
 
     let mut drawn = rng(PUBLIC);
-    let public_mask = ternary(DEGREE, &mut drawn);
-    let public_error = noise(DEGREE, &mut drawn);
+    let public_mask = ternary(Kernels::detect(), DEGREE, &mut drawn);
+    let public_error = noise(Kernels::detect(), DEGREE, &mut drawn);
     let mut patterns = vec![
         Pattern::new("slots", &values, i128::to_le_bytes),
         words("a·s", &mask),

@@ -15,9 +15,12 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
+mod conversion;
 #[cfg(test)]
 mod level_bounds;
 mod portable;
+#[cfg(feature = "rlwe")]
+mod sampling;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 mod tables;
@@ -31,6 +34,7 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
+pub use conversion::{Conversion, Source, Target};
 pub use portable::Portable;
 pub use tables::NttTables;
 pub(crate) use tables::bit_reverse;
@@ -161,6 +165,49 @@ pub trait Backend: Copy + sealed::Sealed {
                 *out = q.reduce_wide(sum);
             }
         }
+    }
+
+    /// Base conversion, limb-major: one row of `input` per source, one of `out` per target; `[0, q_i) → [0, p_j)`.
+    ///
+    /// The quotients are rounded as in [`Backend::round_quotients`].
+    fn convert(self, tables: &Conversion, input: &[u64], out: &mut [u64]) {
+        tables.run(self, input, out);
+    }
+
+    /// `out += (a_0·b_0, a_0·b_1 + a_1·b_0, a_1·b_1)`; `[0, q)⁷ → [0, q)³`.
+    fn tensor(self, q: &Modulus, out: [&mut [u64]; 3], a: [&[u64]; 2], b: [&[u64]; 2]) {
+        let [x, y, z] = out;
+        self.mul_add(q, x, a[0], b[0]);
+        self.mul_add(q, y, a[0], b[1]);
+        self.mul_add(q, y, a[1], b[0]);
+        self.mul_add(q, z, a[1], b[1]);
+    }
+
+    /// Fills whole blocks of eight words with ChaCha20's output, in order and least significant byte first, from the
+    /// given block of the stream on (64-bit counter and 64-bit stream number, as Bernstein's original has them).
+    #[cfg(feature = "rlwe")]
+    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        sampling::keystream(key, stream, block, out);
+    }
+
+    /// Appends to `out` the words that, cut to the bits of `q`, are below `q`; `[0, 2^64) → [0, q)`. Stops when either slice
+    /// ends; returns how many words were read and how many were written. What lies behind those in `out` is arbitrary.
+    /// Variable time, for public words.
+    #[cfg(feature = "rlwe")]
+    fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
+        sampling::accept_vartime(q, words, out)
+    }
+
+    /// Each coefficient is the number of ones among bits 0 to 20 of its word less those among bits 21 to 41.
+    #[cfg(feature = "rlwe")]
+    fn binomial(self, out: &mut [i8], words: &[u64]) {
+        sampling::binomial(out, words);
+    }
+
+    /// `a += b`; `[0, q) × [-128, 127] → [0, q)`, for `q > 128`.
+    #[cfg(feature = "rlwe")]
+    fn add_small(self, q: &Modulus, a: &mut [u64], b: &[i8]) {
+        sampling::add_small(q, a, b);
     }
 }
 
@@ -315,6 +362,34 @@ impl Backend for Kernels {
 
     fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
         dispatch!(self, k => k.dot_pair(q, outs, terms));
+    }
+
+    fn convert(self, tables: &Conversion, input: &[u64], out: &mut [u64]) {
+        dispatch!(self, k => k.convert(tables, input, out));
+    }
+
+    fn tensor(self, q: &Modulus, out: [&mut [u64]; 3], a: [&[u64]; 2], b: [&[u64]; 2]) {
+        dispatch!(self, k => k.tensor(q, out, a, b));
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        dispatch!(self, k => k.keystream(key, stream, block, out));
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
+        dispatch!(self, k => k.accept_vartime(q, words, out))
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn binomial(self, out: &mut [i8], words: &[u64]) {
+        dispatch!(self, k => k.binomial(out, words));
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn add_small(self, q: &Modulus, a: &mut [u64], b: &[i8]) {
+        dispatch!(self, k => k.add_small(q, a, b));
     }
 }
 

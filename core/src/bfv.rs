@@ -5,8 +5,8 @@
 //! `n/2`; addition and multiplication are slot by slot, rotations are within rows.
 //!
 //! The phase of a ciphertext is `round(Q·m/t) + e` (the exact scaling of Kim, Polyakov and Zucca, "Revisiting homomorphic
-//! encryption schemes for finite fields", 2021); products follow Halevi, Polyakov and Shoup (2018). All four scalings, by
-//! `Q/t`, `t/Q`, `1/P` and `1/q`, are one routine: [`Scaler`].
+//! encryption schemes for finite fields", 2021), and products are theirs too (`bfv/product.rs`). All scalings are base
+//! conversions with their factors folded in ([`crate::rns::BaseConverter`]).
 //!
 //! ```
 //! use rand_core::SeedableRng;
@@ -34,6 +34,7 @@ mod encode;
 mod evaluate;
 mod hoisted;
 mod in_place;
+mod product;
 mod rotate;
 mod rules;
 
@@ -43,16 +44,15 @@ pub use hoisted::{Hoisted, RaisedCiphertext, RaisedMultiplicand};
 pub use rules::NoiseRules;
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 
 use crate::error::{ModulusList, ParamError};
 use crate::params::{Params, check_count};
 use crate::poly::Ring;
-use crate::prime::ntt_primes_vartime;
 use crate::rlwe::keyswitch::{ScaleDown, Switcher};
-use crate::rns::{BaseConverter, Scaler};
+use crate::rns::{BaseConverter, crt_inverse};
+use product::{Tensor, TensorLifts};
 
 /// The scheme for one parameter set: encoder, encryptor and evaluator. Immutable; share it by reference.
 #[derive(Clone, Debug)]
@@ -78,23 +78,15 @@ struct Level {
     streams: Box<[StreamLevel]>,
 }
 
-/// The way to the larger basis `Q·B` that holds products of polynomials, and back.
-#[derive(Clone, Debug)]
-struct Tensor {
-    auxiliary: Ring,
-    extend: BaseConverter,
-    back: BaseConverter,
-}
-
 /// What depends on both a level and a plaintext modulus.
 #[derive(Clone, Debug)]
 struct StreamLevel {
     /// `round(Q·m/t)`, from residues modulo `t`.
-    scale_up: Scaler,
-    /// `round(t·x/Q)` modulo `t`.
-    scale_down: Scaler,
-    /// `round(t·x/Q)` modulo the auxiliary basis.
-    scale_product: Scaler,
+    scale_up: BaseConverter,
+    /// `round(t·x/Q)` modulo `t`, from the first primes alone: entry `l - 1` reads `l` of them.
+    scale_down: Box<[BaseConverter]>,
+    /// The products of ciphertexts.
+    tensor: TensorLifts,
     /// The centred value of a residue modulo `t`.
     lift: BaseConverter,
 }
@@ -113,7 +105,7 @@ impl Bfv {
             .iter()
             .map(|&t| Ring::new(degree, &[t], params.kernels()))
             .collect::<Result<_, _>>()?;
-        let auxiliary = auxiliary_ring(params)?;
+        let auxiliary = product::auxiliary_ring(params)?;
         let levels =
             (1..=params.max_level()).map(|level| Level::new(params, level, &plain_rings, &auxiliary)).collect();
         Ok(Self { params: params.clone(), slots: encode::slot_indices(degree), plain_rings, levels })
@@ -148,7 +140,7 @@ impl Bfv {
 impl Level {
     fn new(params: &Params, level: usize, plain_rings: &[Ring], auxiliary: &Ring) -> Self {
         let ring = params.key_ring().select(0..level);
-        let tensor = Tensor::new(params, &ring, auxiliary);
+        let tensor = Tensor::new(&ring, params.log2_q(level), auxiliary);
         Self {
             rules: NoiseRules::new(
                 params.degree(),
@@ -159,56 +151,30 @@ impl Level {
             ),
             switcher: Switcher::new(params, level),
             drop: (level > 1).then(|| ScaleDown::new(&ring, level - 1)),
-            streams: plain_rings.iter().map(|plain| StreamLevel::new(&ring, plain, &tensor.auxiliary)).collect(),
+            streams: plain_rings.iter().map(|plain| StreamLevel::new(&ring, plain, &tensor)).collect(),
             tensor,
             ring,
         }
     }
 }
 
-impl Tensor {
-    /// Takes as many auxiliary primes as the level needs: products of centred polynomials are below `n·Q²/2`, and the
-    /// scaled ones below `t·n·Q/2`, in absolute value.
-    fn new(params: &Params, ring: &Ring, auxiliary: &Ring) -> Self {
-        let needed = product_bits(params, ring);
-        let enough = |count: &usize| auxiliary.select(0..*count).basis().product().bits() > needed;
-        let count = (1..auxiliary.basis().len()).find(enough).unwrap_or(auxiliary.basis().len());
-        let auxiliary = auxiliary.select(0..count);
-        Self {
-            extend: BaseConverter::new(ring.basis(), auxiliary.moduli()),
-            back: BaseConverter::new(auxiliary.basis(), ring.moduli()),
-            auxiliary,
-        }
-    }
-}
-
 impl StreamLevel {
-    fn new(ring: &Ring, plain: &Ring, auxiliary: &Ring) -> Self {
-        let t = BigUint::from(plain.moduli()[0].value());
+    fn new(ring: &Ring, plain: &Ring, tensor: &Tensor) -> Self {
+        let (q, modulus) = (ring.basis().product(), &plain.moduli()[0]);
+        let t = BigUint::from(modulus.value());
+        // Q·m is 0 modulo every prime of Q, and t·x is 0 modulo t: of (Q·m - [Q·m]_t)/t and (t·x - [t·x]_Q)/Q only the
+        // remainders are left to divide.
+        let down = |level: usize| {
+            let minus = modulus.neg(crt_inverse(modulus, &q));
+            BaseConverter::with_factors(ring.select(0..level).basis(), plain.moduli(), &t, |_| minus)
+        };
         Self {
-            scale_up: Scaler::new(&ring.basis().product(), plain.basis(), ring.moduli()),
-            scale_down: Scaler::new(&t, ring.basis(), plain.moduli()),
-            scale_product: Scaler::new(&t, ring.basis(), auxiliary.moduli()),
+            scale_up: BaseConverter::with_factors(plain.basis(), ring.moduli(), &q, |p| p.neg(crt_inverse(p, &t))),
+            scale_down: (1..=ring.basis().len()).map(down).collect(),
+            tensor: TensorLifts::new(ring, tensor, &t),
             lift: BaseConverter::new(plain.basis(), ring.moduli()),
         }
     }
-}
-
-/// Bits that the auxiliary basis of a level must exceed: those of `2·t·n·Q`.
-fn product_bits(params: &Params, ring: &Ring) -> u64 {
-    let plain = params.plain_moduli().iter().map(|t| u64::from(u64::BITS - t.leading_zeros())).max().unwrap_or(0);
-    ring.basis().product().bits() + plain + u64::from(params.degree().trailing_zeros()) + 1
-}
-
-/// Auxiliary primes for the highest level, of the largest size that the kernels with 52-bit words take. They hold
-/// intermediate products only, so that security does not see them.
-fn auxiliary_ring(params: &Params) -> Result<Ring, ParamError> {
-    const BITS: u32 = 50;
-    let full = params.key_ring().select(0..params.max_level());
-    let count = product_bits(params, &full).div_ceil(u64::from(BITS) - 1) as usize;
-    let taken: Vec<u64> = [params.ciphertext_primes(), params.plain_moduli()].concat();
-    let primes = ntt_primes_vartime(BITS, params.degree(), count, &taken)?;
-    Ring::new(params.degree(), &primes, params.kernels())
 }
 
 #[cfg(test)]

@@ -91,6 +91,10 @@
 //! `once_cell` and `zeroize`.
 
 #![no_std]
+#![cfg_attr(
+    not(all(feature = "bfv", feature = "ckks", feature = "wire")),
+    allow(dead_code, unused_imports, reason = "what lower layers hold for those that are left out")
+)]
 #![warn(clippy::integer_division_remainder_used)]
 #![cfg_attr(
     test,
@@ -125,7 +129,6 @@ pub mod sample;
 pub mod params;
 
 #[cfg(feature = "rlwe")]
-#[cfg_attr(not(all(feature = "bfv", feature = "wire")), allow(dead_code, reason = "serves schemes and bytes"))]
 pub mod rlwe;
 
 #[cfg(feature = "bfv")]
@@ -134,5 +137,4 @@ pub mod bfv;
 pub mod ckks;
 
 #[cfg(feature = "wire")]
-#[cfg_attr(not(any(feature = "bfv", feature = "ckks")), allow(dead_code, reason = "serves schemes"))]
 pub mod wire;

@@ -262,14 +262,29 @@ impl Ring {
         Poly::from_residues(poly.residues, self.degree)
     }
 
-    /// Coefficients → values of the `i`-th limb alone, in place.
-    pub(crate) fn forward_limb(&self, i: usize, limb: &mut [u64]) {
-        self.plans[i].forward(self.kernels, limb);
+    /// Coefficients → values of one limb, where no [`Poly`] holds it.
+    pub(crate) fn forward_row<'a>(&self, limb: usize, row: &'a mut [u64]) -> &'a [u64] {
+        self.plans[limb].forward(self.kernels, row);
+        row
     }
 
-    /// Values → coefficients of the `i`-th limb alone, in place.
-    pub(crate) fn inverse_limb(&self, i: usize, limb: &mut [u64]) {
-        self.plans[i].inverse(self.kernels, limb);
+    /// Values → coefficients of one limb.
+    pub(crate) fn inverse_row(&self, limb: usize, row: &mut [u64]) {
+        self.plans[limb].inverse(self.kernels, row);
+    }
+
+    /// Coefficients → values of polynomials that lie one behind the other, limb-major.
+    pub(crate) fn forward_rows(&self, rows: &mut [u64]) {
+        for (row, plan) in rows.chunks_exact_mut(self.degree).zip(self.plans.iter().cycle()) {
+            plan.forward(self.kernels, row);
+        }
+    }
+
+    /// Values → coefficients, of the same.
+    pub(crate) fn inverse_rows(&self, rows: &mut [u64]) {
+        for (row, plan) in rows.chunks_exact_mut(self.degree).zip(self.plans.iter().cycle()) {
+            plan.inverse(self.kernels, row);
+        }
     }
 
     /// `a += b`.

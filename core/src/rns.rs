@@ -38,12 +38,11 @@ use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 use num_traits::{ToPrimitive, Zero};
-use zeroize::Zeroizing;
 
-use crate::backend::{AlignedWords, Backend, Kernels, MAX_TERMS};
+use crate::backend::{Backend, Conversion, Kernels, MAX_TERMS};
 use crate::ct::mask_negative;
 use crate::error::{ModulusList, ParamError};
-use crate::modulus::{Modulus, Reciprocal, Shoup};
+use crate::modulus::{Modulus, Shoup};
 use crate::prime::is_prime_vartime;
 
 /// The most primes a list of a parameter set may have, so that every sum of residue products fits its accumulator.
@@ -128,6 +127,13 @@ impl RnsBasis {
         sum % product
     }
 
+    /// `(Q/q_i)^-1 mod q_i`.
+    #[allow(clippy::integer_division_remainder_used, reason = "public moduli")]
+    pub(crate) fn punctured_inverses(&self) -> impl Iterator<Item = u64> {
+        let product = self.product();
+        self.moduli.iter().map(move |q| crt_inverse(q, &(&product / q.value())))
+    }
+
     /// The residues of a value. For public values.
     #[must_use]
     pub fn decompose_vartime(&self, value: &BigUint) -> Vec<u64> {
@@ -137,12 +143,12 @@ impl RnsBasis {
 
 /// `value mod q`. For public values.
 #[allow(clippy::integer_division_remainder_used, reason = "public values")]
-fn residue_vartime(value: &BigUint, q: &Modulus) -> u64 {
+pub(crate) fn residue_vartime(value: &BigUint, q: &Modulus) -> u64 {
     (value % q.value()).to_u64().unwrap_or_default()
 }
 
 /// `x^-1 mod q` for an `x` prime to `q`, as products of other primes are.
-fn crt_inverse(q: &Modulus, x: &BigUint) -> u64 {
+pub(crate) fn crt_inverse(q: &Modulus, x: &BigUint) -> u64 {
     let inverse = q.inverse(residue_vartime(x, q));
     debug_assert!(inverse.is_some());
     inverse.unwrap_or_default()
@@ -154,38 +160,44 @@ fn crt_inverse(q: &Modulus, x: &BigUint) -> u64 {
 /// `[-Q/2, Q/2)` (Halevi, Polyakov, Shoup, "An improved RNS variant of the BFV scheme", 2018, section 2.2, with a 64-bit
 /// binary fraction in place of a floating-point sum). Where `|x|/Q` is within `3k·2^-64` of one half, the representative
 /// may be the other of the two nearest zero.
+///
+/// Factors cost nothing: one of the argument is part of `(Q/q_i)^-1`, one of the result part of `Q/q_i` and `Q`.
 #[derive(Clone, Debug)]
 pub struct BaseConverter {
-    from: Box<[Modulus]>,
-    to: Box<[Modulus]>,
-    /// `(Q/q_i)^-1 mod q_i`.
-    inverses: Box<[Shoup]>,
-    reciprocals: Box<[Reciprocal]>,
-    /// For each target `p`: `Q/q_1 mod p, …, Q/q_k mod p`, and last `-Q mod p`, the weight of `v`.
-    weights: Box<[Box<[u64]>]>,
-    /// Bits of the largest modulus on either side, which bound residues and weights.
-    bits: u32,
+    tables: Conversion,
 }
 
 impl BaseConverter {
     /// The conversion from one basis to other moduli, which need not be prime.
     #[must_use]
-    #[allow(clippy::integer_division_remainder_used, reason = "public moduli")]
     pub fn new(from: &RnsBasis, to: &[Modulus]) -> Self {
+        Self::with_factors(from, to, &BigUint::from(1u32), |_| 1)
+    }
+
+    /// `w_p·[m·x]_Q`: the centred representative of a multiple, times a factor in `[0, p)` for each target.
+    #[must_use]
+    pub(crate) fn with_factors(from: &RnsBasis, to: &[Modulus], m: &BigUint, w: impl Fn(&Modulus) -> u64) -> Self {
+        let scale = |(q, inverse): (&Modulus, u64)| q.mul(residue_vartime(m, q), inverse);
+        let factors = from.moduli.iter().zip(from.punctured_inverses()).map(scale).collect();
+        Self::derive(from, to, factors, w)
+    }
+
+    /// The same from residues `y_i`, which hold `x_i·(Q/q_i)^-1` already.
+    #[must_use]
+    pub(crate) fn from_scaled(from: &RnsBasis, to: &[Modulus], w: impl Fn(&Modulus) -> u64) -> Self {
+        Self::derive(from, to, alloc::vec![1; from.len()], w)
+    }
+
+    #[allow(clippy::integer_division_remainder_used, reason = "public moduli")]
+    fn derive(from: &RnsBasis, to: &[Modulus], factors: Vec<u64>, w: impl Fn(&Modulus) -> u64) -> Self {
         let product = from.product();
         let cofactors: Vec<BigUint> = from.moduli.iter().map(|q| &product / q.value()).collect();
-        let weights = to.iter().map(|p| {
+        let targets = to.iter().map(|p| {
             let overflow = p.neg(residue_vartime(&product, p));
-            cofactors.iter().map(|c| residue_vartime(c, p)).chain([overflow]).collect()
+            let weights = cofactors.iter().map(|c| residue_vartime(c, p)).chain([overflow]);
+            (*p, weights.map(|x| p.mul(x, w(p))).collect())
         });
-        Self {
-            from: from.moduli.clone(),
-            to: to.into(),
-            inverses: from.moduli.iter().zip(&cofactors).map(|(q, c)| q.shoup(crt_inverse(q, c))).collect(),
-            reciprocals: from.moduli.iter().map(Modulus::reciprocal).collect(),
-            weights: weights.collect(),
-            bits: from.moduli.iter().chain(to).map(Modulus::bits).max().unwrap_or(0),
-        }
+        Self { tables: Conversion::new(from.moduli.iter().copied().zip(factors), targets.collect()) }
     }
 
     /// Converts `n` values: `input` has `k·n` residues, `out` one row of `n` per target. Cost: `n·(k+1)` products per
@@ -194,21 +206,7 @@ impl BaseConverter {
     /// # Panics
     /// If the lengths do not fit together.
     pub fn convert(&self, kernels: Kernels, input: &[u64], out: &mut [u64]) {
-        let degree = rows(out.len(), self.to.len());
-        assert_eq!(input.len(), degree * self.from.len());
-        let len = input.len() + degree;
-        let mut scaled = Zeroizing::new(AlignedWords::zeros(len.next_multiple_of(8)));
-        let (terms, overflow) = scaled[..len].split_at_mut(input.len());
-        terms.copy_from_slice(input);
-        for ((term, q), &w) in terms.chunks_exact_mut(degree).zip(&self.from).zip(&self.inverses) {
-            kernels.mul_scalar(q, term, w);
-        }
-        let slices: Vec<&[u64]> = terms.chunks_exact(degree).collect();
-        kernels.round_quotients(overflow, &slices, &self.reciprocals);
-        let slices: Vec<&[u64]> = scaled[..len].chunks_exact(degree).collect();
-        for ((row, p), weights) in out.chunks_exact_mut(degree).zip(&self.to).zip(&self.weights) {
-            kernels.combine(p, row, &slices, weights, self.bits);
-        }
+        kernels.convert(&self.tables, input, out);
     }
 }
 
@@ -217,33 +215,41 @@ impl BaseConverter {
 impl BaseConverter {
     /// The size of the buffer that [`BaseConverter::prepare`] takes for `degree` values, in words.
     pub(crate) fn prepared_len(&self, degree: usize) -> usize {
-        if self.from.len() == 1 { 0 } else { (self.from.len() + 1) * degree }
+        if self.is_lift() { 0 } else { (self.tables.sources().len() + 1) * degree }
     }
 
     /// What the conversions to all targets share, from `k·n` residues; `buffer` has [`BaseConverter::prepared_len`] words.
     /// One prime needs nothing: its residues are what they are.
     pub(crate) fn prepare<'a>(&self, kernels: Kernels, input: &'a [u64], buffer: &'a mut [u64]) -> &'a [u64] {
-        if self.from.len() == 1 {
+        if self.is_lift() {
             return input;
         }
-        let degree = rows(input.len(), self.from.len());
+        let sources = self.tables.sources();
+        let degree = rows(input.len(), sources.len());
         let (terms, overflow) = buffer.split_at_mut(input.len());
         let rows = terms.chunks_exact_mut(degree).zip(input.chunks_exact(degree));
-        for ((term, x), (q, &w)) in rows.zip(self.from.iter().zip(&self.inverses)) {
-            kernels.scale_into(q, term, x, w);
+        for ((term, x), source) in rows.zip(sources) {
+            kernels.scale_into(&source.modulus, term, x, source.factor);
         }
         let slices = row_slices(terms, degree);
-        kernels.round_quotients(overflow, &slices[..self.from.len()], &self.reciprocals);
+        kernels.round_quotients(overflow, &slices[..sources.len()], self.tables.reciprocals());
         buffer
     }
 
     /// The converted values modulo the `i`-th target, from what [`BaseConverter::prepare`] gave.
     pub(crate) fn convert_row(&self, kernels: Kernels, i: usize, prepared: &[u64], out: &mut [u64]) {
-        if let [from] = &self.from[..] {
-            return kernels.lift_centred(&self.to[i], out, prepared, from);
+        let (sources, target) = (self.tables.sources(), &self.tables.targets()[i]);
+        if self.is_lift() {
+            return kernels.lift_centred(&target.modulus, out, prepared, &sources[0].modulus);
         }
-        let (slices, count) = (row_slices(prepared, out.len()), self.from.len() + 1);
-        kernels.combine(&self.to[i], out, &slices[..count], &self.weights[i], self.bits);
+        let slices = row_slices(prepared, out.len());
+        kernels.combine(&target.modulus, out, &slices[..=sources.len()], &target.weights, self.tables.bits());
+    }
+
+    /// Whether this is the centred value of a residue of one prime, without factors.
+    fn is_lift(&self) -> bool {
+        let one_prime = matches!(self.tables.sources(), [source] if source.factor.value == 1);
+        one_prime && self.tables.targets().iter().all(|target| target.weights[0] == 1)
     }
 }
 
@@ -264,15 +270,12 @@ fn rows(len: usize, count: usize) -> usize {
 /// `round(m·x / D)` modulo other primes, exactly, for a fixed public `m`.
 ///
 /// The centred remainder of `m·x` modulo `D` is converted to the targets; subtracting it leaves a multiple of `D`. Key
-/// switching divides by `P` this way, modulus switching by one prime; BFV multiplication and decryption scale by `t/Q`, and
-/// its encoding by `Q/t`.
+/// switching divides by `P` this way, modulus switching by one prime.
 #[derive(Clone, Debug)]
 pub struct Scaler {
     converter: BaseConverter,
-    /// `m` modulo each prime of `D`.
-    multiplier: Box<[Shoup]>,
-    /// `m·D^-1` and `-D^-1` modulo each target.
-    factors: Box<[(Shoup, Shoup)]>,
+    /// For each target `p`: `p`, and `m·D^-1` and `-D^-1` modulo `p`.
+    factors: Box<[(Modulus, Shoup, Shoup)]>,
 }
 
 impl Scaler {
@@ -299,25 +302,19 @@ impl Scaler {
         let factors = to.iter().map(|p| {
             let no_inverse = ParamError::NoInverse { modulus: p.value() };
             let inverse = p.inverse(residue_vartime(&product, p)).ok_or(no_inverse)?;
-            Ok((p.shoup(p.mul(residue_vartime(multiplier, p), inverse)), p.shoup(p.neg(inverse))))
+            Ok((*p, p.shoup(p.mul(residue_vartime(multiplier, p), inverse)), p.shoup(p.neg(inverse))))
         });
         Ok(Self {
             factors: factors.collect::<Result<_, _>>()?,
-            converter: BaseConverter::new(divisor, to),
-            multiplier: divisor.moduli.iter().map(|d| d.shoup(residue_vartime(multiplier, d))).collect(),
+            converter: BaseConverter::with_factors(divisor, to, multiplier, |_| 1),
         })
     }
 
-    /// First half: the centred remainder of `m·x` modulo `D`, modulo each target. `x` holds the residues modulo `D`,
-    /// which are overwritten.
+    /// First half: the centred remainder of `m·x` modulo `D`, modulo each target. `x` holds the residues modulo `D`.
     ///
     /// # Panics
     /// If the lengths do not fit together.
-    pub fn remainder(&self, kernels: Kernels, x: &mut [u64], out: &mut [u64]) {
-        let degree = rows(x.len(), self.multiplier.len());
-        for ((row, d), &m) in x.chunks_exact_mut(degree).zip(&self.converter.from).zip(&self.multiplier) {
-            kernels.mul_scalar(d, row, m);
-        }
+    pub fn remainder(&self, kernels: Kernels, x: &[u64], out: &mut [u64]) {
         self.converter.convert(kernels, x, out);
     }
 
@@ -329,9 +326,9 @@ impl Scaler {
         assert_eq!(x.len(), remainder.len());
         let degree = rows(x.len(), self.factors.len());
         let rows = x.chunks_exact_mut(degree).zip(remainder.chunks_exact_mut(degree));
-        for (((x, r), p), &(scale, minus)) in rows.zip(&self.converter.to).zip(&self.factors) {
-            kernels.mul_scalar(p, x, scale);
-            kernels.mul_scalar(p, r, minus);
+        for ((x, r), (p, scale, minus)) in rows.zip(&self.factors) {
+            kernels.mul_scalar(p, x, *scale);
+            kernels.mul_scalar(p, r, *minus);
             kernels.add(p, x, r);
         }
     }
@@ -483,10 +480,10 @@ mod tests {
             let all = RnsBasis::new(&[from.moduli(), to.moduli()].concat()).unwrap();
             let value = value_of(&all, &raw, 9);
             let residues = all.decompose_vartime(&value);
-            let (mut x, mut e) = (residues[..from.len()].to_vec(), residues[from.len()..].to_vec());
+            let (x, mut e) = (residues[..from.len()].to_vec(), residues[from.len()..].to_vec());
             let scaler = Scaler::new(&BigUint::from(multiplier), &from, to.moduli());
             let mut remainder = vec![0; to.len()];
-            scaler.remainder(Kernels::detect(), &mut x, &mut remainder);
+            scaler.remainder(Kernels::detect(), &x, &mut remainder);
             scaler.divide(Kernels::detect(), &mut e, &mut remainder);
             let d = from.product();
             let rounded = (BigInt::from(value) * multiplier * 2u32 + BigInt::from(d.clone())) / BigInt::from(d * 2u32);

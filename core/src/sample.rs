@@ -1,17 +1,18 @@
 //! Sampling: uniform, ternary and centred binomial.
 //!
-//! Secret samplers consume a fixed number of bytes per coefficient and have no branch or address that depends on a
-//! sample. Uniform residues are public and drawn by rejection. Randomness is always an argument; what is derived from a
-//! seed carries a [`Label`], so that no two uses of one seed read the same stream.
+//! Secret samplers draw a seed from the generator and expand it themselves, one word per coefficient, without a branch or
+//! address that depends on a sample. Uniform residues are public and picked from the words of a seed by rejection. Seeds are
+//! expanded with ChaCha20; randomness is always an argument, and what is derived from a seed carries a [`Label`], so that no
+//! two uses of one seed read the same stream.
 
 use alloc::boxed::Box;
 use alloc::vec;
 
-use chacha20::ChaCha20Rng;
-use rand_core::{CryptoRng, Rng, SeedableRng};
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::ct::barrier;
+use crate::backend::{Backend, Kernels};
+use crate::modulus::Modulus;
 use crate::poly::{Eval, Poly, Ring};
 
 /// The centred binomial parameter: the sum of 21 coin differences has variance `21/2 = 10.5`, above `3.19² = 10.18`.
@@ -49,6 +50,8 @@ pub enum Label {
     },
     /// The uniform half of a public key.
     PublicKey,
+    /// Secret coefficients, from a seed that was drawn for them alone.
+    Small,
     /// The uniform half of a key-switching key, by digit.
     KeySwitch {
         /// The Galois element, or 0 for relinearisation.
@@ -63,6 +66,7 @@ impl Label {
         match self {
             Self::Ciphertext { stream } => 1 << 56 | stream as u64,
             Self::PublicKey => 2 << 56,
+            Self::Small => 4 << 56,
             Self::KeySwitch { element, digit } => 3 << 56 | (element as u64) << 8 | digit as u64,
         }
     }
@@ -71,50 +75,107 @@ impl Label {
 /// A uniform polynomial from a seed: the same on every machine. Variable time; the result is public.
 #[must_use]
 pub fn uniform_vartime(ring: &Ring, seed: &Seed, label: Label) -> Poly<Eval> {
-    let mut rng = ChaCha20Rng::from_seed(seed.0);
-    rng.set_stream(label.stream());
+    let mut uniform = Uniform::new(ring.kernels(), seed, label);
     let mut poly: Poly<Eval> = ring.zero();
     for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
-        let mask = u64::MAX >> (u64::BITS - q.bits());
-        for residue in limb {
-            *residue = loop {
-                let candidate = rng.next_u64() & mask;
-                if candidate < q.value() {
-                    break candidate;
-                }
-            };
-        }
+        uniform.fill_vartime(q, limb);
     }
     poly
 }
 
-/// `n` secret coefficients, uniform in `{-1, 0, 1}` up to a bias below `2^-62`. Consumes `8n` bytes. Constant time.
+/// The uniform residues of a seed and label, limb after limb: the words of the stream, least significant byte first, cut to
+/// the bits of the modulus; those below the modulus count.
+pub(crate) struct Uniform {
+    words: Keystream,
+}
+
+impl Uniform {
+    pub(crate) fn new(kernels: Kernels, seed: &Seed, label: Label) -> Self {
+        Self { words: Keystream::new(kernels, Zeroizing::new(seed.0), label.stream()) }
+    }
+
+    /// The residues of the next limb. Variable time; they are public.
+    pub(crate) fn fill_vartime(&mut self, q: &Modulus, limb: &mut [u64]) {
+        let mut filled = 0;
+        while filled < limb.len() {
+            let kernels = self.words.kernels;
+            let (read, written) = kernels.accept_vartime(q, self.words.ahead(), &mut limb[filled..]);
+            self.words.skip(read);
+            filled += written;
+        }
+    }
+}
+
+/// The words of a ChaCha20 stream. Wiped on drop.
+struct Keystream {
+    kernels: Kernels,
+    key: Zeroizing<[u8; Seed::BYTES]>,
+    stream: u64,
+    /// The block behind the buffer.
+    block: u64,
+    buffer: Zeroizing<[u64; Self::WORDS]>,
+    /// Words of the buffer that were read.
+    read: usize,
+}
+
+impl Keystream {
+    /// Words in the buffer: what backends make at a time, and little enough for the first cache.
+    const WORDS: usize = Self::BLOCKS << 3;
+    const BLOCKS: usize = 64;
+
+    fn new(kernels: Kernels, key: Zeroizing<[u8; Seed::BYTES]>, stream: u64) -> Self {
+        Self { kernels, key, stream, block: 0, buffer: Zeroizing::new([0; Self::WORDS]), read: Self::WORDS }
+    }
+
+    /// The next words, at least one.
+    fn ahead(&mut self) -> &[u64] {
+        if self.read == Self::WORDS {
+            self.kernels.keystream(&self.key, self.stream, self.block, &mut *self.buffer);
+            self.block += Self::BLOCKS as u64;
+            self.read = 0;
+        }
+        &self.buffer[self.read..]
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.read += count;
+    }
+}
+
+/// `n` secret coefficients, uniform in `{-1, 0, 1}` up to a bias below `2^-62`. Draws a seed of 32 bytes, from which a
+/// word is expanded for each. Constant time.
 ///
 /// `floor(3r / 2^64)` for a uniform 64-bit `r` takes each value `2^64/3` times, rounded up or down.
 #[must_use]
-pub fn ternary(degree: usize, rng: &mut impl CryptoRng) -> Zeroizing<Box<[i8]>> {
-    small(degree, rng, |word| ((u128::from(word) * 3) >> 64) as i8 - 1)
-}
-
-/// `n` secret noise coefficients in `[-21, 21]`, centred binomial. Consumes `8n` bytes. Constant time.
-#[must_use]
-pub fn noise(degree: usize, rng: &mut impl CryptoRng) -> Zeroizing<Box<[i8]>> {
-    const COINS: u64 = (1 << BINOMIAL_COINS) - 1;
-    small(degree, rng, |word| {
-        ((word & COINS).count_ones() as i8).wrapping_sub(((word >> BINOMIAL_COINS) & COINS).count_ones() as i8)
+pub fn ternary(kernels: Kernels, degree: usize, rng: &mut impl CryptoRng) -> Zeroizing<Box<[i8]>> {
+    small(kernels, degree, rng, |out, words| {
+        for (x, &word) in out.iter_mut().zip(words) {
+            *x = ((u128::from(word) * 3) >> 64) as i8 - 1;
+        }
     })
 }
 
-fn small(degree: usize, rng: &mut impl CryptoRng, map: impl Fn(u64) -> i8) -> Zeroizing<Box<[i8]>> {
+/// `n` secret noise coefficients in `[-21, 21]`, centred binomial. Draws a seed of 32 bytes, from which a word is expanded
+/// for each. Constant time.
+#[must_use]
+pub fn noise(kernels: Kernels, degree: usize, rng: &mut impl CryptoRng) -> Zeroizing<Box<[i8]>> {
+    small(kernels, degree, rng, |out, words| kernels.binomial(out, words))
+}
+
+fn small(
+    kernels: Kernels,
+    degree: usize,
+    rng: &mut impl CryptoRng,
+    map: impl Fn(&mut [i8], &[u64]),
+) -> Zeroizing<Box<[i8]>> {
     let mut out = Zeroizing::new(vec![0i8; degree].into_boxed_slice());
-    const WORDS: usize = 64;
-    let mut block = Zeroizing::new([0u8; WORDS * size_of::<u64>()]);
-    for chunk in out.chunks_mut(WORDS) {
-        let bytes = &mut block[..chunk.len() * size_of::<u64>()];
-        rng.fill_bytes(bytes);
-        for (x, word) in chunk.iter_mut().zip(bytes.as_chunks().0) {
-            *x = map(barrier(u64::from_le_bytes(*word)));
-        }
+    let mut key = Zeroizing::new([0; Seed::BYTES]);
+    rng.fill_bytes(&mut *key);
+    let mut words = Keystream::new(kernels, key, Label::Small.stream());
+    for chunk in out.chunks_mut(Keystream::WORDS) {
+        let count = chunk.len();
+        map(chunk, &words.ahead()[..count]);
+        words.skip(count);
     }
     out
 }
@@ -122,9 +183,9 @@ fn small(degree: usize, rng: &mut impl CryptoRng, map: impl Fn(u64) -> i8) -> Ze
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Kernels;
-    use crate::modulus::Modulus;
     use alloc::vec::Vec;
+    use chacha20::ChaCha20Rng;
+    use rand_core::{Rng, SeedableRng};
 
     const N: usize = 1 << 16;
 
@@ -139,7 +200,7 @@ mod tests {
 
     #[test]
     fn ternary_is_uniform() {
-        let xs = ternary(N, &mut rng());
+        let xs = ternary(Kernels::detect(), N, &mut rng());
         let counts = [-1, 0, 1].map(|v| xs.iter().filter(|&&x| x == v).count() as f64);
         assert_eq!(counts.iter().sum::<f64>() as usize, N);
         // Two degrees of freedom: 27.6 is passed once in a million.
@@ -148,7 +209,7 @@ mod tests {
 
     #[test]
     fn noise_is_centred_binomial() {
-        let xs = noise(N, &mut rng());
+        let xs = noise(Kernels::detect(), N, &mut rng());
         assert!(xs.iter().all(|x| x.unsigned_abs() <= BINOMIAL_COINS as u8));
         let binomial = |k: i32| (0..k).fold(1.0, |b, i| b * f64::from(42 - i) / f64::from(i + 1)) / (1u64 << 42) as f64;
         let expected: Vec<f64> = (-9..=9).map(|v| binomial(v + 21) * N as f64).collect();
@@ -189,14 +250,41 @@ mod tests {
     }
 
     #[test]
-    fn consumes_a_fixed_number_of_bytes() {
-        let (mut a, mut b) = (rng(), rng());
-        let _ = ternary(100, &mut a);
-        let _ = noise(100, &mut b);
-        let mut skipped = rng();
-        skipped.fill_bytes(&mut [0; 800]);
-        let next = skipped.next_u64();
+    fn draws_one_seed_and_expands_it_by_label() {
+        let (mut a, mut b, mut seed) = (rng(), rng(), [0; Seed::BYTES]);
+        let (secret, error) = (ternary(Kernels::detect(), 1000, &mut a), noise(Kernels::detect(), 1000, &mut b));
+        let mut drawn = rng();
+        drawn.fill_bytes(&mut seed);
+        let next = drawn.next_u64();
         assert_eq!((a.next_u64(), b.next_u64()), (next, next));
+
+        let mut stream = ChaCha20Rng::from_seed(seed);
+        stream.set_stream(Label::Small.stream());
+        for (s, e) in secret.iter().zip(&*error) {
+            let word = stream.next_u64();
+            let coins = |word: u64| (word & 0x1f_ffff).count_ones() as i8;
+            assert_eq!((i128::from(*s), *e), (i128::from(word) * 3 / (1 << 64) - 1, coins(word) - coins(word >> 21)));
+        }
+    }
+
+    /// The words of all limbs come from one stream, through its ends of buffers.
+    #[test]
+    fn uniform_residues_are_the_words_below_the_modulus() {
+        let primes = [17, 43, 60].map(|bits| crate::prime::ntt_primes_vartime(bits, 1024, 1, &[]).unwrap()[0]);
+        let (seed, label) = (Seed([9; Seed::BYTES]), Label::Ciphertext { stream: 3 });
+        let mut stream = ChaCha20Rng::from_seed(seed.0);
+        stream.set_stream(label.stream());
+        let mut residue = |q: u64| loop {
+            let word = stream.next_u64() % (1 << (u64::BITS - q.leading_zeros()));
+            if word < q {
+                break word;
+            }
+        };
+        let expected: Vec<u64> = primes.into_iter().flat_map(|q| [q; 1024]).map(&mut residue).collect();
+        for kernels in Kernels::available() {
+            let ring = Ring::new(1024, &primes, kernels).unwrap();
+            assert_eq!(uniform_vartime(&ring, &seed, label).residues(), expected);
+        }
     }
 
     #[test]

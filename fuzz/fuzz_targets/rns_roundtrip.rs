@@ -82,7 +82,7 @@ fuzz_target!(|input: Input| {
         if !near_half(&scaled, &product) {
             let scaler = Scaler::new(&multiplier, &basis, &to);
             let mut remainder = vec![0; 8 * to.len()];
-            scaler.remainder(kernels, &mut columns(&residues), &mut remainder);
+            scaler.remainder(kernels, &columns(&residues), &mut remainder);
             let mut quotient = expect(&BigInt::from(value.clone()));
             scaler.divide(kernels, &mut quotient, &mut remainder);
             let rounded = (&scaled * 2u32 + &product) / (&product * 2u32);

@@ -7,14 +7,18 @@
 //! Every `unsafe` call into this module's functions rests on the token: an [`Avx512Ifma`] exists only where the processor
 //! and the operating system support the instructions.
 
+mod convert;
+#[cfg(feature = "rlwe")]
+mod keystream;
 mod ntt;
 mod slices;
+mod sums;
 mod switch;
 mod tables;
 
 use core::arch::x86_64::*;
 
-use super::{Avx512, Backend, NttTables, PairTerm, sealed};
+use super::{Avx512, Backend, Conversion, NttTables, PairTerm, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(super) use tables::IfmaRoots;
 
@@ -42,8 +46,8 @@ impl sealed::Sealed for Avx512Ifma {}
 
 /// Methods that need no 52-bit product.
 macro_rules! as_avx512 {
-    ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
-        $(fn $name(self, $($arg: $ty),*) {
+    ($($(#[$attribute:meta])* $name:ident($($arg:ident: $ty:ty),*);)*) => {
+        $($(#[$attribute])* fn $name(self, $($arg: $ty),*) {
             Avx512::from(self).$name($($arg),*);
         })*
     };
@@ -60,6 +64,10 @@ impl Backend for Avx512Ifma {
         neg(q: &Modulus, a: &mut [u64]);
         permute(out: &mut [u64], xs: &[u64], indices: &[u32]);
         add_into(q: &Modulus, out: &mut [u64], a: &[u64], b: &[u64]);
+        #[cfg(feature = "rlwe")]
+        binomial(out: &mut [i8], words: &[u64]);
+        #[cfg(feature = "rlwe")]
+        add_small(q: &Modulus, a: &mut [u64], b: &[i8]);
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
@@ -179,6 +187,36 @@ impl Backend for Avx512Ifma {
         }
         // SAFETY: the token proves the features.
         unsafe { switch::dot_pair(q, outs, terms) }
+    }
+
+    fn convert(self, tables: &Conversion, input: &[u64], out: &mut [u64]) {
+        let columns = tables.columns(input, out);
+        if !convert::serves(tables, columns) {
+            return tables.run(self, input, out);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { convert::convert(tables, input, out, columns) }
+    }
+
+    fn tensor(self, q: &Modulus, out: [&mut [u64]; 3], a: [&[u64]; 2], b: [&[u64]; 2]) {
+        if q.bits() > MAX_BITS {
+            return Avx512::from(self).tensor(q, out, a, b);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { sums::tensor(q, out, a, b) }
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        // SAFETY: the token proves the features.
+        let done = unsafe { keystream::keystream(key, stream, block, out) };
+        Avx512::from(self).keystream(key, stream, block.wrapping_add((done >> 3) as u64), &mut out[done..]);
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
+        // SAFETY: the token proves the features.
+        unsafe { keystream::accept_vartime(q, words, out) }
     }
 }
 

@@ -9,7 +9,12 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Backend, NttTables};
+#[cfg(feature = "rlwe")]
+use chacha20::ChaCha20Rng;
+#[cfg(feature = "rlwe")]
+use rand_core::{Rng, SeedableRng};
+
+use super::{Backend, Conversion, NttTables};
 use crate::modulus::Modulus;
 use crate::prime::{next_ntt_prime_vartime, ntt_primes_vartime};
 
@@ -22,8 +27,16 @@ pub fn check<B: Backend>(backend: B) {
             quotients(backend, &modulus, n);
             transforms(backend, &modulus, n);
             switching(backend, &modulus, n);
+            tensors(backend, &modulus, n);
         }
     }
+    for n in [1, 7, 8, 24, 32, 40, 264] {
+        conversions(backend, n);
+        #[cfg(feature = "rlwe")]
+        samples(backend, n);
+    }
+    #[cfg(feature = "rlwe")]
+    keystreams(backend);
 }
 
 /// NTT primes for degrees up to 1024, smallest and largest of each size.
@@ -169,6 +182,123 @@ fn quotients<B: Backend>(backend: B, q: &Modulus, n: usize) {
         let doubled_sum: u128 = terms.iter().map(|a| 2 * u128::from(a[i])).sum();
         let exact = (doubled_sum + u128::from(q.value())) / (2 * u128::from(q.value()));
         assert_eq!(u128::from(rounded), exact, "round_quotients");
+    }
+}
+
+fn tensors<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let operand = |seed| residues(q, n, seed);
+    let (a, b) = ([operand(8), operand(9)], [vec![q.value() - 1; n], operand(10)]);
+    for base in [0, q.value() - 1] {
+        let mut out = [0; 3].map(|_| vec![base; n]);
+        let product = |i: usize, j: usize, at: usize| q.mul(a[i][at], b[j][at]);
+        let expected = [0, 1, 2].map(|k| {
+            let pairs = [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().filter(move |(i, j)| i + j == k);
+            let sum = |at: usize| pairs.clone().fold(base, |sum, (i, j)| q.add(sum, product(i, j, at)));
+            (0..n).map(sum).collect::<Vec<_>>()
+        });
+        backend.tensor(q, out.each_mut().map(Vec::as_mut_slice), [&a[0], &a[1]], [&b[0], &b[1]]);
+        assert_eq!(out, expected, "tensor, n = {n}");
+    }
+}
+
+/// From few and many moduli of several sizes to one of each size, by definition.
+fn conversions<B: Backend>(backend: B, n: usize) {
+    let sizes: [&[u32]; 5] = [&[17], &[50; 4], &[43, 48, 50], &[46; 25], &[60, 50, 31]];
+    for bits in sizes {
+        let mut taken = Vec::new();
+        for &size in bits {
+            taken.extend(ntt_primes_vartime(size, 512, 1, &taken).unwrap());
+        }
+        let from: Vec<_> = taken.iter().map(|&q| Modulus::new(q).unwrap()).collect();
+        let rows: Vec<_> = from.iter().zip(20..).map(|(q, seed)| residues(q, n, seed)).collect();
+        for narrow in [true, false] {
+            let to: Vec<_> = moduli().into_iter().filter(|p| !narrow || p.bits() <= 50).collect();
+            for shift in [0, 1] {
+                convert(backend, &from, &to, &rows, shift);
+            }
+        }
+    }
+}
+
+/// With factors and weights at one end of their ranges or the other.
+fn convert<B: Backend>(backend: B, from: &[Modulus], to: &[Modulus], rows: &[Vec<u64>], shift: u64) {
+    let weights =
+        |p: &Modulus| -> Vec<u64> { (0..=from.len() as u64).map(|i| p.reduce(p.value() - shift + i)).collect() };
+    let factor = |q: &Modulus| if shift == 0 { 1 } else { q.value() - 1 };
+    let targets: Vec<_> = to.iter().map(|p| (*p, weights(p).into())).collect();
+    let tables = Conversion::new(from.iter().map(|q| (*q, factor(q))), targets);
+    let n = rows[0].len();
+    let mut out = vec![1; to.len() * n];
+    backend.convert(&tables, &rows.concat(), &mut out);
+    for at in 0..n {
+        let mut scaled: Vec<_> = from.iter().zip(rows).map(|(q, row)| q.mul(row[at], factor(q))).collect();
+        let fractions = from.iter().zip(&scaled).map(|(q, &y)| u128::from(q.reciprocal().fraction(y)));
+        let overflow = (fractions.sum::<u128>() + (1 << 63)) >> 64;
+        scaled.push(overflow as u64);
+        for (j, p) in to.iter().enumerate() {
+            let terms = scaled.iter().zip(weights(p));
+            let expected = terms.fold(0, |sum, (&y, w)| p.mul_add(p.reduce(y), w, sum));
+            assert_eq!(
+                out[j * n + at],
+                expected,
+                "convert from {} to {} of {} bits, n = {n}",
+                from.len(),
+                to.len(),
+                p.bits()
+            );
+        }
+    }
+}
+
+/// Against the crate, from both ends of the range of blocks, where the counter carries and where it ends.
+#[cfg(feature = "rlwe")]
+fn keystreams<B: Backend>(backend: B) {
+    let key = core::array::from_fn(|i| 3 * i as u8);
+    for stream in [0, u64::MAX - 5, 1 << 32] {
+        for (block, blocks) in [(0, 1), (0, 16), (7, 40), ((1 << 32) - 9, 33), ((1 << 57) + 1, 17)] {
+            let mut rng = ChaCha20Rng::from_seed(key);
+            rng.set_stream(stream);
+            rng.set_word_pos(u128::from(block) << 4);
+            let mut out = vec![0; 8 * blocks];
+            backend.keystream(&key, stream, block, &mut out);
+            assert_eq!(out, (0..8 * blocks).map(|_| rng.next_u64()).collect::<Vec<_>>(), "block {block}");
+        }
+    }
+}
+
+#[cfg(feature = "rlwe")]
+fn samples<B: Backend>(backend: B, n: usize) {
+    let mut words = vec![0; 8 * n.div_ceil(8)];
+    backend.keystream(&[n as u8; 32], 1, 2, &mut words);
+    words.truncate(n);
+    words[0] = u64::MAX;
+    let coins = |word: u64| (word & 0x1f_ffff).count_ones() as i8;
+    let expected: Vec<i8> = words.iter().map(|&word| coins(word) - coins(word >> 21)).collect();
+    let mut small = vec![1; n];
+    backend.binomial(&mut small, &words);
+    assert_eq!(small, expected, "binomial, n = {n}");
+
+    let edges = [-128i8, 127, -1, 0, 1];
+    let small: Vec<i8> = (0..n).map(|i| edges[i % edges.len()]).collect();
+    for q in moduli() {
+        let xs = residues(&q, n, 11);
+        let mut sums = xs.clone();
+        backend.add_small(&q, &mut sums, &small);
+        let sum = |(&x, &e): (&u64, &i8)| (i128::from(x) + i128::from(e)).rem_euclid(i128::from(q.value())) as u64;
+        assert_eq!(sums, xs.iter().zip(&small).map(sum).collect::<Vec<_>>(), "add_small, n = {n}");
+
+        let accepted = |count: usize| {
+            let cut = words.iter().map(|word| word & (u64::MAX >> (64 - q.bits()))).enumerate();
+            let passed: Vec<_> = cut.filter(|(_, x)| *x < q.value()).take(count).collect();
+            let read = if passed.len() == count { passed.last().map_or(0, |(i, _)| i + 1) } else { n };
+            (read, passed.into_iter().map(|(_, x)| x).collect::<Vec<_>>())
+        };
+        for room in [0, 1, n / 2, n + 9] {
+            let mut out = vec![0; room];
+            let (read, written) = backend.accept_vartime(&q, &words, &mut out);
+            out.truncate(written);
+            assert_eq!((read, out), accepted(room), "accept, n = {n}, room = {room}");
+        }
     }
 }
 

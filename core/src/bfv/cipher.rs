@@ -91,13 +91,11 @@ impl Bfv {
     ) -> Result<SeededCiphertext, EvalError> {
         let level = self.params.max_level();
         self.rules(level).check(self.rules(level).fresh_secret())?;
-        let message = self.addend(plaintext, level)?;
         let seed = Seed::generate(rng);
-        let ring = &self.level(level).ring;
-        let bodies = message.streams.iter().enumerate().map(|(j, message)| {
-            let mut body = secret.encrypt_zero(0..level, &seed, Label::Ciphertext { stream: j as u8 }, rng);
-            ring.add_assign(&mut body, message);
-            body
+        let at = self.level(level);
+        let bodies = plaintext.streams.iter().zip(&at.streams).enumerate().map(|(j, (message, stream))| {
+            let label = Label::Ciphertext { stream: j as u8 };
+            secret.encrypt(&at.ring, 0..level, at.scale_up(stream, message), (&seed, label), rng)
         });
         Ok(SeededCiphertext { bodies: bodies.collect(), seed })
     }
@@ -126,42 +124,36 @@ impl Bfv {
     ) -> Result<Ciphertext, EvalError> {
         let level = self.params.max_level();
         let noise = self.rules(level).check(self.rules(level).fresh_public())?;
-        let message = self.addend(plaintext, level)?;
-        let ring = &self.level(level).ring;
-        let streams = message.streams.iter().map(|message| {
-            let mut parts = public.encrypt_zero(ring, rng);
-            ring.add_assign(&mut parts[0], message);
-            parts.into()
-        });
+        let at = self.level(level);
+        let streams = plaintext.streams.iter().zip(&at.streams);
+        let streams =
+            streams.map(|(message, stream)| public.encrypt(&at.ring, at.scale_up(stream, message), rng).into());
         Ok(Ciphertext { level, noise, streams: streams.collect() })
     }
 
-    /// Decrypts a ciphertext of any size and level. Constant time.
+    /// Decrypts a ciphertext of any size and level. Constant time; the noise bound, which is public, decides how many primes
+    /// are looked at ([`NoiseRules::decryption_level`](super::NoiseRules::decryption_level)). Cost: one transform for each
+    /// of these.
     ///
     /// # Errors
     /// [`EvalError::NoiseExhausted`] if the noise bound says that the result could be wrong.
     pub fn decrypt(&self, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Private<Plaintext>, EvalError> {
-        self.rules(ciphertext.level).check(ciphertext.noise)?;
-        let at = self.level(ciphertext.level);
-        let kernels = at.ring.kernels();
-        let streams = ciphertext.streams.iter().zip(&at.streams).zip(&self.plain_rings);
+        let rules = self.rules(ciphertext.level);
+        let needed = rules.decryption_level(rules.check(ciphertext.noise)?);
+        let streams = ciphertext.streams.iter().zip(&self.level(ciphertext.level).streams).zip(&self.plain_rings);
         let streams = streams.map(|((parts, stream), plain)| {
-            let mut phase = self.phase(secret, ciphertext.level, parts);
-            let mut remainder = Zeroizing::new(plain.zero::<Coeff>());
+            let phase = self.phase(secret, needed, parts);
             let mut message: Poly<Coeff> = plain.zero();
-            // t·x is 0 modulo t: only the remainder modulo Q is left to divide.
-            stream.scale_down.remainder(kernels, phase.residues_mut(), remainder.residues_mut());
-            stream.scale_down.divide(kernels, message.residues_mut(), remainder.residues_mut());
+            stream.scale_down[needed - 1].convert(plain.kernels(), phase.residues(), message.residues_mut());
             message
         });
         Ok(Private(Plaintext { streams: streams.collect() }))
     }
 
+    /// The phase modulo the primes of a level, which may be below the ciphertext's.
     fn phase(&self, secret: &SecretKey, level: usize, parts: &[Poly<Eval>]) -> Zeroizing<Poly<Coeff>> {
         let ring = &self.level(level).ring;
-        let values = secret.phase(ring, parts);
-        // A copy, because the evaluation form stays behind to be wiped.
-        Zeroizing::new(ring.inverse(Poly::clone(&values)))
+        Zeroizing::new(ring.inverse(secret.phase(ring, parts)))
     }
 
     /// `log2` of the largest noise coefficient, measured with the secret key against the exact message. Tests only: the
@@ -177,16 +169,9 @@ impl Bfv {
         let mut largest = BigUint::default();
         for ((parts, stream), plain) in ciphertext.streams.iter().zip(&at.streams).zip(&self.plain_rings) {
             let mut error = self.phase(secret, level, parts);
-            let mut low = Zeroizing::new(error.clone());
-            let mut remainder = plain.zero::<Coeff>();
             let mut message = plain.zero::<Coeff>();
-            stream.scale_down.remainder(at.ring.kernels(), low.residues_mut(), remainder.residues_mut());
-            stream.scale_down.divide(at.ring.kernels(), message.residues_mut(), remainder.residues_mut());
-            let mut carried = at.ring.zero::<Coeff>();
-            let mut scaled = at.ring.zero::<Coeff>();
-            stream.scale_up.remainder(at.ring.kernels(), message.residues_mut(), carried.residues_mut());
-            stream.scale_up.divide(at.ring.kernels(), scaled.residues_mut(), carried.residues_mut());
-            at.ring.sub_assign(&mut error, &scaled);
+            stream.scale_down[level - 1].convert(at.ring.kernels(), error.residues(), message.residues_mut());
+            at.ring.sub_assign(&mut error, &at.scale_up(stream, &message));
             for i in 0..self.params.degree() {
                 let residues: alloc::vec::Vec<u64> = error.limbs().map(|limb| limb[i]).collect();
                 let value = basis.compose_vartime(&residues);

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::Bfv;
+use super::{Bfv, Level, StreamLevel};
 use crate::backend::bit_reverse;
 use crate::error::EvalError;
 use crate::poly::{Coeff, Eval, Poly};
@@ -130,7 +130,7 @@ impl Bfv {
     pub fn multiplicand(&self, plaintext: &Plaintext, level: usize) -> Result<PlainMultiplicand, EvalError> {
         self.check_level(level)?;
         let at = self.level(level);
-        let lift = |(stream, poly): (&super::StreamLevel, &Poly<Coeff>)| {
+        let lift = |(stream, poly): (&StreamLevel, &Poly<Coeff>)| {
             let mut lifted: Poly<Coeff> = at.ring.zero();
             stream.lift.convert(at.ring.kernels(), poly.residues(), lifted.residues_mut());
             at.ring.forward(lifted)
@@ -149,15 +149,7 @@ impl Bfv {
     pub fn addend(&self, plaintext: &Plaintext, level: usize) -> Result<PlainAddend, EvalError> {
         self.check_level(level)?;
         let at = self.level(level);
-        let scale = |(stream, poly): (&super::StreamLevel, &Poly<Coeff>)| {
-            // Q·m is 0 modulo every prime of Q: only the remainder modulo t is left to divide.
-            let mut low = Zeroizing::new(poly.clone());
-            let mut remainder = Zeroizing::new(at.ring.zero::<Coeff>());
-            let mut scaled: Poly<Coeff> = at.ring.zero();
-            stream.scale_up.remainder(at.ring.kernels(), low.residues_mut(), remainder.residues_mut());
-            stream.scale_up.divide(at.ring.kernels(), scaled.residues_mut(), remainder.residues_mut());
-            at.ring.forward(scaled)
-        };
+        let scale = |(stream, poly)| at.ring.forward(at.scale_up(stream, poly));
         Ok(PlainAddend { level, streams: at.streams.iter().zip(&plaintext.streams).map(scale).collect() })
     }
 
@@ -179,6 +171,15 @@ impl Bfv {
         let bits = 128 - self.params.composer().product().leading_zeros();
         let index = values.iter().rposition(|&value| outside(value) < 0).unwrap_or_default();
         Err(EvalError::OutOfRange { index, bits })
+    }
+}
+
+impl Level {
+    /// `round(Q·m/t)`.
+    pub(super) fn scale_up(&self, stream: &StreamLevel, message: &Poly<Coeff>) -> Poly<Coeff> {
+        let mut scaled: Poly<Coeff> = self.ring.zero();
+        stream.scale_up.convert(self.ring.kernels(), message.residues(), scaled.residues_mut());
+        scaled
     }
 }
 

@@ -4,17 +4,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Bfv, Ciphertext, Level, PlainAddend, PlainMultiplicand, StreamLevel};
+use super::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand};
 use crate::backend::MAX_TERMS;
 use crate::error::EvalError;
-use crate::poly::{Coeff, Eval, Poly, Scratch};
+use crate::poly::{Eval, Poly, Scratch};
 use crate::rlwe::NoiseBound;
-
-/// A polynomial over `Q` and over the auxiliary basis.
-struct Extended {
-    ciphertext: Poly<Eval>,
-    auxiliary: Poly<Eval>,
-}
 
 impl Bfv {
     /// Slot-wise sum.
@@ -121,27 +115,20 @@ impl Bfv {
         check_alike(a, b)?;
         check_size(a, 2)?;
         let level = self.level(a.level);
-        let streams = a.streams.iter().zip(&b.streams).zip(&level.streams).map(|((a, b), stream)| {
-            let extend = |parts: &[Poly<Eval>]| [0, 1].map(|i| level.extend(&parts[i]));
-            let ([a0, a1], [b0, b1]) = (extend(a), extend(b));
-            let terms: [&[_]; 3] = [&[(&a0, &b0)], &[(&a0, &b1), (&a1, &b0)], &[(&a1, &b1)]];
-            terms.into_iter().map(|terms| level.scaled_sum(stream, terms)).collect()
-        });
+        let streams = a.streams.iter().zip(&b.streams).zip(&level.streams);
+        let streams = streams.map(|((a, b), stream)| level.product(&stream.tensor, a, Some(b)));
         self.checked(a.level, level.rules.multiply(a.noise, b.noise), streams.collect())
     }
 
-    /// Slot-wise square, of three polynomials. Two thirds of the cost of [`Bfv::multiply`].
+    /// Slot-wise square, of three polynomials. Seven eighths of the transforms of [`Bfv::multiply`].
     ///
     /// # Errors
     /// [`EvalError`] for an operand of more than two polynomials, or exhausted noise.
     pub fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
         check_size(a, 2)?;
         let level = self.level(a.level);
-        let streams = a.streams.iter().zip(&level.streams).map(|(parts, stream)| {
-            let [a0, a1] = [0, 1].map(|i| level.extend(&parts[i]));
-            let terms: [&[_]; 3] = [&[(&a0, &a0)], &[(&a0, &a1), (&a0, &a1)], &[(&a1, &a1)]];
-            terms.into_iter().map(|terms| level.scaled_sum(stream, terms)).collect()
-        });
+        let streams = a.streams.iter().zip(&level.streams);
+        let streams = streams.map(|(parts, stream)| level.product(&stream.tensor, parts, None));
         self.checked(a.level, level.rules.multiply(a.noise, a.noise), streams.collect())
     }
 
@@ -170,31 +157,6 @@ impl Bfv {
         streams: Box<[Box<[Poly<Eval>]>]>,
     ) -> Result<Ciphertext, EvalError> {
         self.rules(level).check(noise).map(|noise| Ciphertext { level, noise, streams })
-    }
-}
-
-impl Level {
-    /// The centred polynomial over the auxiliary basis too. Cost: one transform per limb of either basis.
-    fn extend(&self, poly: &Poly<Eval>) -> Extended {
-        let coefficients = self.ring.inverse(poly.clone());
-        let mut auxiliary: Poly<Coeff> = self.tensor.auxiliary.zero();
-        self.tensor.extend.convert(self.ring.kernels(), coefficients.residues(), auxiliary.residues_mut());
-        Extended { ciphertext: poly.clone(), auxiliary: self.tensor.auxiliary.forward(auxiliary) }
-    }
-
-    /// `round(t/Q · Σ a_i·b_i)` modulo `Q`.
-    fn scaled_sum(&self, stream: &StreamLevel, terms: &[(&Extended, &Extended)]) -> Poly<Eval> {
-        let kernels = self.ring.kernels();
-        let over_q: Vec<_> = terms.iter().map(|(a, b)| (&a.ciphertext, &b.ciphertext)).collect();
-        let over_b: Vec<_> = terms.iter().map(|(a, b)| (&a.auxiliary, &b.auxiliary)).collect();
-        let mut low = self.ring.inverse(self.ring.dot(&over_q));
-        let mut high = self.tensor.auxiliary.inverse(self.tensor.auxiliary.dot(&over_b));
-        let mut remainder: Poly<Coeff> = self.tensor.auxiliary.zero();
-        stream.scale_product.remainder(kernels, low.residues_mut(), remainder.residues_mut());
-        stream.scale_product.divide(kernels, high.residues_mut(), remainder.residues_mut());
-        let mut out: Poly<Coeff> = self.ring.zero();
-        self.tensor.back.convert(kernels, high.residues(), out.residues_mut());
-        self.ring.forward(out)
     }
 }
 

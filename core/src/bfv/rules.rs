@@ -1,5 +1,8 @@
 //! How noise bounds grow: the rules that the evaluator follows, and that a planner can follow without a ciphertext.
 
+use alloc::boxed::Box;
+
+use super::product;
 use crate::error::EvalError;
 use crate::params::log2_product;
 use crate::rlwe::keyswitch::Gadget;
@@ -12,6 +15,8 @@ pub struct NoiseRules {
     /// The largest plaintext modulus.
     plain: u64,
     log2_q: f64,
+    /// `log2` of the products of the first one, two, … primes.
+    log2_products: Box<[f64]>,
     /// The prime that a switch to the next lower level drops.
     last_prime: u64,
     /// What the product with a key adds, before the rounding of the division by `P`.
@@ -39,6 +44,7 @@ impl NoiseRules {
             degree,
             plain: plain.iter().copied().max().unwrap_or(1),
             log2_q: log2_product(primes),
+            log2_products: (1..=level).map(|count| log2_product(&primes[..count])).collect(),
             last_prime: primes[level - 1],
             key_product,
             key_switch: key_product.plus(noise::rounding(degree, 2)),
@@ -62,6 +68,20 @@ impl NoiseRules {
         }
         let (noise_bits, limit_bits) = (libm::ceil(bound.log2()) as u32, libm::floor(limit.max(0.0)) as u32);
         Err(EvalError::NoiseExhausted { noise_bits, limit_bits })
+    }
+
+    /// How many of the first primes decide the message of a ciphertext with this bound.
+    ///
+    /// With the phase `x = round(Q·m/t) + e` and `ρ = [Q·m]_t`, the centred residue of `Q·m` modulo `t`, there is
+    /// `t·x = Q·m - ρ + t·e`, and modulo any divisor `D` of `Q` that is `t·e - ρ`. Where `|t·e - ρ| < D/2` it is the centred
+    /// residue itself, and modulo `t` it gives away `-ρ`, from which `m = ρ·Q^-1`. All of `Q` is `D` at the limit of what
+    /// decrypts; fresh ciphertexts need little.
+    #[must_use]
+    pub fn decryption_level(&self, bound: NoiseBound) -> usize {
+        // t·(e + 1/2), and a bit for the half of D. The steps of bounds dwarf what the conversion's rounding could miss.
+        let needed = bound.plus(NoiseBound::new(1.0)).log2() + libm::log2(self.plain as f64) + 1.0;
+        let enough = self.log2_products.iter().position(|&bits| bits > needed);
+        enough.map_or(self.log2_products.len(), |index| index + 1)
     }
 
     /// A fresh encryption under the secret key.
@@ -96,9 +116,13 @@ impl NoiseRules {
     }
 
     /// A product of two ciphertexts, before relinearisation.
+    ///
+    /// The second factor is switched to the auxiliary modulus `P`, `b' = P/Q·b + δ`, and the product scaled by `t/P`: `b`
+    /// counts like a ciphertext with the noise `e + Q/P·(δ_0 + δ_1·s)`.
     #[must_use]
     pub fn multiply(&self, a: NoiseBound, b: NoiseBound) -> NoiseBound {
-        noise::multiply(self.degree, self.plain, self.log2_q, a, b)
+        let switch = noise::rounding(self.degree, 2).times(libm::exp2(-product::margin_log2(self.log2_q)));
+        noise::multiply(self.degree, self.plain, self.log2_q, a, b.plus(switch))
     }
 
     /// A relinearisation, rotation or row swap.

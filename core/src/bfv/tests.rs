@@ -3,8 +3,11 @@
 use super::*;
 use crate::error::EvalError;
 use crate::params::Security;
+use crate::poly::Coeff;
+use crate::rlwe::NoiseBound;
 use crate::rlwe::{EvaluationKeys, KeyRequest, PublicKey, SecretKey, rotation_element, row_swap_element};
 use alloc::vec;
+use alloc::vec::Vec;
 use chacha20::ChaCha20Rng;
 use proptest::prelude::*;
 use rand_core::{Rng, SeedableRng};
@@ -278,5 +281,43 @@ proptest! {
         let mut expected = vec![0; N];
         expected[..values.len()].copy_from_slice(&values);
         prop_assert_eq!(&*f.bfv.decode(&f.bfv.encode(&values).unwrap()), &expected);
+    }
+}
+
+/// The largest noise for which the first primes are said to be enough, with either sign, at the edges of the messages.
+#[test]
+fn as_many_primes_decide_a_message_as_the_bound_says() {
+    for f in fixtures() {
+        let (rules, at) = (f.bfv.rules(5), f.bfv.level(5));
+        for (stream, plain) in at.streams.iter().zip(&f.bfv.plain_rings) {
+            let t = plain.moduli()[0].value();
+            let mut message = plain.zero::<Coeff>();
+            for (x, m) in message.residues_mut().iter_mut().zip([0, 1, t >> 1, (t >> 1) + 1, t - 1].into_iter().cycle())
+            {
+                *x = m;
+            }
+            for needed in 1..5 {
+                let log2_product = f.bfv.params().log2_q(needed);
+                let steps = (0..(log2_product * 1024.0) as u32).rev();
+                let Some(bound) =
+                    steps.map(NoiseBound::from_steps).find(|&bound| rules.decryption_level(bound) == needed)
+                else {
+                    continue;
+                };
+                let (whole, fraction) = (libm::floor(bound.log2()), bound.log2() - libm::floor(bound.log2()));
+                let noise = (BigUint::from((libm::exp2(fraction + 40.0)) as u64) << whole as usize) >> 40usize;
+                for sign in [1, -1] {
+                    let mut phase = at.scale_up(stream, &message);
+                    for (limb, q) in phase.limbs_mut().zip(at.ring.moduli()) {
+                        let e = crate::rns::residue_vartime(&noise, q);
+                        limb.iter_mut().for_each(|x| *x = if sign == 1 { q.add(*x, e) } else { q.sub(*x, e) });
+                    }
+                    let first = phase.select(0..needed);
+                    let mut decided = plain.zero::<Coeff>();
+                    stream.scale_down[needed - 1].convert(plain.kernels(), first.residues(), decided.residues_mut());
+                    assert_eq!(decided, message, "{needed} primes, t = {t}, sign {sign}");
+                }
+            }
+        }
     }
 }

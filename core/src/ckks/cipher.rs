@@ -181,11 +181,11 @@ impl Ckks {
         plaintext: &Plaintext,
         rng: &mut impl CryptoRng,
     ) -> Result<Ciphertext, EvalError> {
-        let (level, max) = (plaintext.level(), self.params.max_level());
+        let level = plaintext.level();
         let bounds = self.rules(level).check(self.rules(level).fresh_public(plaintext.bounds))?;
-        let zero = public.encrypt_zero(&self.level(max).ring, rng);
-        let mut parts = zero.map(|part| part.select(0..level));
-        self.level(level).ring.add_assign(&mut parts[0], &plaintext.poly);
+        let ring = &self.level(level).ring;
+        let mut parts = public.encrypt(ring, ring.zero(), rng);
+        ring.add_assign(&mut parts[0], &plaintext.poly);
         Ok(Ciphertext { scale: plaintext.scale, bounds, parts: parts.into() })
     }
 
@@ -226,9 +226,8 @@ impl Ckks {
         let kernels = at.ring.kernels();
         for (i, scaler) in at.digits.iter().enumerate() {
             let (digit, rest) = phase.residues_mut()[i * degree..].split_at_mut(degree);
-            let mut digit = Zeroizing::new(digit.to_vec());
             let mut remainder = Zeroizing::new(vec![0; rest.len()]);
-            scaler.remainder(kernels, &mut digit, &mut remainder);
+            scaler.remainder(kernels, digit, &mut remainder);
             scaler.divide(kernels, rest, &mut remainder);
         }
         let mut out = Zeroizing::new(vec![0.0; degree]);

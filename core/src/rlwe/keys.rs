@@ -6,9 +6,10 @@ use core::fmt;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use crate::backend::{AlignedWords, Backend};
 use crate::params::Params;
-use crate::poly::{Eval, Poly, Ring};
-use crate::sample::{Label, Seed, noise, ternary, uniform_vartime};
+use crate::poly::{Coeff, Eval, Poly, Ring};
+use crate::sample::{Label, Seed, Uniform, noise, ternary, uniform_vartime};
 
 /// A uniform ternary secret `s`. Wiped on drop, in both domains.
 #[derive(Clone)]
@@ -23,7 +24,7 @@ impl SecretKey {
     /// A fresh key.
     #[must_use]
     pub fn generate(params: &Params, rng: &mut impl CryptoRng) -> Self {
-        Self::from_coefficients(params, ternary(params.degree(), rng))
+        Self::from_coefficients(params, ternary(params.kernels(), params.degree(), rng))
     }
 
     /// The key with these coefficients in `{-1, 0, 1}`.
@@ -48,13 +49,18 @@ impl SecretKey {
         &self.values
     }
 
-    /// `c_0 + c_1·s + c_2·s² + …` for a ciphertext modulo the first primes.
-    pub(crate) fn phase(&self, ring: &Ring, parts: &[Poly<Eval>]) -> Zeroizing<Poly<Eval>> {
-        let secret = Zeroizing::new(self.values.select(0..ring.basis().len()));
-        let mut phase = Zeroizing::new(ring.zero());
-        for part in parts.iter().rev() {
-            ring.mul_assign(&mut phase, &secret);
-            ring.add_assign(&mut phase, part);
+    /// `c_0 + c_1·s + c_2·s² + …` modulo the primes of `ring`, the first of those of the parts. The caller wipes it.
+    ///
+    /// # Panics
+    /// If there are no parts or they have fewer limbs than `ring`.
+    pub(crate) fn phase(&self, ring: &Ring, parts: &[Poly<Eval>]) -> Poly<Eval> {
+        let (rest, last) = parts.split_at(parts.len() - 1);
+        let mut phase = last[0].select(0..ring.basis().len());
+        for (i, (limb, q)) in phase.limbs_mut().zip(ring.moduli()).enumerate() {
+            for part in rest.iter().rev() {
+                ring.kernels().mul(q, limb, self.values.limb(i));
+                ring.kernels().add(q, limb, part.limb(i));
+            }
         }
         phase
     }
@@ -80,13 +86,53 @@ impl SecretKey {
         rng: &mut impl CryptoRng,
     ) -> Poly<Eval> {
         let ring = self.params.key_ring().select(limbs.clone());
-        let secret = Zeroizing::new(image.select(limbs));
-        let mut mask = Zeroizing::new(uniform_vartime(&ring, seed, label));
-        ring.mul_assign(&mut mask, &secret);
-        let mut zero = ring.forward(ring.lift(&noise(ring.degree(), rng)));
-        ring.sub_assign(&mut zero, &mask);
-        zero
+        self.encrypt_under(image, &ring, limbs, ring.zero(), (seed, label), rng)
     }
+
+    /// An encryption of a polynomial, `m + e - a·s`, modulo the given limbs of the key ring, which are those of `ring`. Cost: one
+    /// transform per limb.
+    pub(crate) fn encrypt(
+        &self,
+        ring: &Ring,
+        limbs: impl ExactSizeIterator<Item = usize>,
+        message: Poly<Coeff>,
+        uniform: (&Seed, Label),
+        rng: &mut impl CryptoRng,
+    ) -> Poly<Eval> {
+        self.encrypt_under(&self.values, ring, limbs, message, uniform, rng)
+    }
+
+    /// As [`SecretKey::encrypt`], under an image of the secret modulo the whole key ring.
+    fn encrypt_under(
+        &self,
+        image: &Poly<Eval>,
+        ring: &Ring,
+        limbs: impl ExactSizeIterator<Item = usize>,
+        message: Poly<Coeff>,
+        (seed, label): (&Seed, Label),
+        rng: &mut impl CryptoRng,
+    ) -> Poly<Eval> {
+        let kernels = ring.kernels();
+        let mut body = ring.forward(with_noise(ring, message, rng));
+        let mut uniform = Uniform::new(kernels, seed, label);
+        // The products a·s are secret, one limb at a time.
+        let mut product = Zeroizing::new(AlignedWords::zeros(ring.degree()));
+        for ((limb, q), i) in body.limbs_mut().zip(ring.moduli()).zip(limbs) {
+            uniform.fill_vartime(q, &mut product);
+            kernels.mul(q, &mut product, image.limb(i));
+            kernels.sub(q, limb, &product);
+        }
+        body
+    }
+}
+
+/// A polynomial and fresh noise.
+fn with_noise(ring: &Ring, mut message: Poly<Coeff>, rng: &mut impl CryptoRng) -> Poly<Coeff> {
+    let noise = noise(ring.kernels(), ring.degree(), rng);
+    for (limb, q) in message.limbs_mut().zip(ring.moduli()) {
+        ring.kernels().add_small(q, limb, &noise);
+    }
+    message
 }
 
 impl fmt::Debug for SecretKey {
@@ -130,16 +176,16 @@ impl PublicKey {
         (&self.seed, &self.body)
     }
 
-    /// An encryption of zero: `(b·u + e_0, a·u + e_1)` for a fresh ternary `u`.
-    pub(crate) fn encrypt_zero(&self, ring: &Ring, rng: &mut impl CryptoRng) -> [Poly<Eval>; 2] {
-        let degree = ring.degree();
-        let mask = Zeroizing::new(ring.forward(ring.lift(&ternary(degree, rng))));
-        [&self.body, &self.mask].map(|part| {
-            let mut out = part.clone();
-            ring.mul_assign(&mut out, &mask);
-            let error = Zeroizing::new(ring.forward(ring.lift(&noise(degree, rng))));
-            ring.add_assign(&mut out, &error);
+    /// An encryption of a polynomial: `(b·u + e_0 + m, a·u + e_1)` for a fresh ternary `u`. Cost: three transforms per limb.
+    pub(crate) fn encrypt(&self, ring: &Ring, message: Poly<Coeff>, rng: &mut impl CryptoRng) -> [Poly<Eval>; 2] {
+        let mask = Zeroizing::new(ring.forward(ring.lift(&ternary(ring.kernels(), ring.degree(), rng))));
+        let mut encrypt = |message, part: &Poly<Eval>| {
+            let mut out = ring.forward(with_noise(ring, message, rng));
+            for (((limb, q), a), u) in out.limbs_mut().zip(ring.moduli()).zip(part.limbs()).zip(mask.limbs()) {
+                ring.kernels().mul_add(q, limb, a, u);
+            }
             out
-        })
+        };
+        [encrypt(message, &self.body), encrypt(ring.zero(), &self.mask)]
     }
 }

@@ -20,10 +20,9 @@ const SHAPE: &str = "convolution, then once or twice square and dense";
 /// # Errors
 /// [`PlanError::Shape`] for a network of another shape; [`PlanError::TooWide`] for a layer that does not fit a message.
 pub fn plan(network: &Network, slots: usize) -> Result<(Plan, InputLayout), PlanError> {
-    let (conv, hidden, last) = layers(network)?;
-    let (conv_name, conv) = conv;
+    let Chain { conv: (conv_name, conv), hidden, last } = Chain::of(network)?;
     let [_, rows, columns] = network.shapes()[1];
-    let (square_name, (dense_name, dense)) = hidden;
+    let (dense_name, dense) = hidden.dense;
     let too_wide = || PlanError::TooWide { layer: dense_name.into(), values: dense.inputs, slots };
     let segments = Segmented::for_outputs(dense.inputs, dense.outputs, slots).ok_or_else(too_wide)?;
     let input = Windows { window: conv.window_len(), positions: rows * columns, segments: segments.clone() };
@@ -33,44 +32,53 @@ pub fn plan(network: &Network, slots: usize) -> Result<(Plan, InputLayout), Plan
     let y = b.convolution_in_place(&x, Affine { weights: &conv.weights, bias: &conv.bias });
     b.stage(conv_name, "convolution in place", &x.representation, &y.representation);
     let x = b.square(&y);
-    b.stage(square_name, "square", &y.representation, &x.representation);
+    b.stage(hidden.square, "square", &y.representation, &x.representation);
     let y = b.segmented_diagonals(&x, Affine { weights: &dense.weights, bias: &dense.bias });
     b.stage(dense_name, "diagonals in segments", &x.representation, &y.representation);
-    let Some((square_name, (last_name, last))) = last else { return Ok((b.finish(&y), layout)) };
-    if last.outputs > slots / segments.period {
-        return Err(PlanError::TooWide {
-            layer: last_name.into(),
-            values: last.outputs,
-            slots: slots / segments.period,
-        });
+    let Some(Hidden { square, dense: (last_name, last) }) = last else { return Ok((b.finish(&y), layout)) };
+    let room = slots / segments.period;
+    if last.outputs > room {
+        return Err(PlanError::TooWide { layer: last_name.into(), values: last.outputs, slots: room });
     }
     let x = b.square(&y);
-    b.stage(square_name, "square", &y.representation, &x.representation);
+    b.stage(square, "square", &y.representation, &x.representation);
     let y = b.replicated_rows(&x, Affine { weights: &last.weights, bias: &last.bias });
     b.stage(last_name, "a row per segment", &x.representation, &y.representation);
     Ok((b.finish(&y), layout))
 }
 
-/// A square and the dense layer behind it, by name.
-type Hidden<'a> = (&'a str, (&'a str, &'a Dense));
+/// The layers that the plan is for, by name.
+struct Chain<'a> {
+    conv: (&'a str, &'a Conv2d),
+    hidden: Hidden<'a>,
+    last: Option<Hidden<'a>>,
+}
 
-/// The convolution and the one or two pairs of a square and a dense layer.
-fn layers(network: &Network) -> Result<((&str, &Conv2d), Hidden<'_>, Option<Hidden<'_>>), PlanError> {
-    let layers = network.layers();
-    let at = |i: usize| layers.get(i).ok_or_else(|| wrong(layers.last()));
-    let conv = match &at(0)?.op {
-        Op::Conv2d(conv) => (layers[0].name.as_str(), conv),
-        _ => return Err(wrong(layers.first())),
-    };
-    let pair = |i: usize| match (&at(i)?.op, &at(i + 1)?.op) {
-        (Op::Square, Op::Dense(dense)) => Ok((layers[i].name.as_str(), (layers[i + 1].name.as_str(), dense))),
-        (Op::Square, _) => Err(wrong(layers.get(i + 1))),
-        _ => Err(wrong(layers.get(i))),
-    };
-    match layers.len() {
-        0..=3 => Ok((conv, pair(1)?, None)),
-        4 | 5 => Ok((conv, pair(1)?, Some(pair(3)?))),
-        _ => Err(wrong(layers.get(5))),
+/// A square and the dense layer behind it.
+struct Hidden<'a> {
+    square: &'a str,
+    dense: (&'a str, &'a Dense),
+}
+
+impl<'a> Chain<'a> {
+    fn of(network: &'a Network) -> Result<Self, PlanError> {
+        let layers = network.layers();
+        let conv = match layers.first() {
+            Some(Layer { name, op: Op::Conv2d(conv) }) => (name.as_str(), conv),
+            other => return Err(wrong(other)),
+        };
+        let hidden = |i: usize| match (layers.get(i), layers.get(i + 1)) {
+            (Some(Layer { name, op: Op::Square }), Some(Layer { name: dense_name, op: Op::Dense(dense) })) => {
+                Ok(Hidden { square: name, dense: (dense_name, dense) })
+            }
+            (Some(Layer { op: Op::Square, .. }), other) => Err(wrong(other.or(layers.last()))),
+            (other, _) => Err(wrong(other.or(layers.last()))),
+        };
+        match layers.len() {
+            0..=3 => Ok(Self { conv, hidden: hidden(1)?, last: None }),
+            4 | 5 => Ok(Self { conv, hidden: hidden(1)?, last: Some(hidden(3)?) }),
+            _ => Err(wrong(layers.get(5))),
+        }
     }
 }
 

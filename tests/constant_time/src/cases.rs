@@ -51,11 +51,11 @@ pub fn query(bfv: &Bfv, secret: &SecretKey, values: &[i128]) -> Ciphertext {
 }
 
 pub fn ternary() {
-    assert_eq!(secrets(&sample::ternary(1000, &mut SecretRng::new(1))), 1000);
+    assert_eq!(secrets(&sample::ternary(Kernels::PORTABLE, 1000, &mut SecretRng::new(1))), 1000);
 }
 
 pub fn noise() {
-    assert_eq!(secrets(&sample::noise(1000, &mut SecretRng::new(1))), 1000);
+    assert_eq!(secrets(&sample::noise(Kernels::PORTABLE, 1000, &mut SecretRng::new(1))), 1000);
 }
 
 pub fn public_key(kernels: Kernels) {

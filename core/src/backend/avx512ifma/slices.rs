@@ -205,7 +205,7 @@ pub(super) fn round_quotients(out: &mut [u64], terms: &[&[u64]], reciprocals: &[
 /// With `r = r1·2^52 + r0`, the product is `(x·r1 + high(x·r0))·2^52 + low(x·r0)`; what is shifted out of the top is zero.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn fraction(x: __m512i, r: Reciprocal) -> __m512i {
+pub(super) fn fraction(x: __m512i, r: Reciprocal) -> __m512i {
     let zero = _mm512_setzero_si512();
     let (r0, r1) = (splat(r.value() & WORD_MASK), splat(r.value() >> WORD_BITS));
     // x·r1 < 2^62: a 64-bit product holds it.

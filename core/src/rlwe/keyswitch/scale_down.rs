@@ -60,7 +60,7 @@ impl ScaleDown {
     /// What all limbs need of the residues that are dropped, which are overwritten. Cost: one transform per such limb.
     pub(super) fn prepare<'a>(&self, low: &'a mut [u64], buffer: &'a mut [u64]) -> &'a [u64] {
         let limbs = low.chunks_exact_mut(self.kept.degree()).enumerate();
-        limbs.for_each(|(i, limb)| self.dropped.inverse_limb(i, limb));
+        limbs.for_each(|(i, limb)| self.dropped.inverse_row(i, limb));
         self.converter.prepare(self.kept.kernels(), low, buffer)
     }
 
@@ -68,7 +68,7 @@ impl ScaleDown {
     pub(super) fn divide_limb(&self, i: usize, x: &[u64], prepared: &[u64], out: &mut [u64]) {
         let kernels = self.kept.kernels();
         self.converter.convert_row(kernels, i, prepared, out);
-        self.kept.forward_limb(i, out);
+        self.kept.forward_row(i, out);
         kernels.divide(&self.kept.moduli()[i], out, x, self.inverses[i]);
     }
 }

@@ -268,7 +268,7 @@ impl Switcher {
         let mut coefficients = scratch.poly::<Eval>(&self.ring);
         for (i, (limb, values)) in coefficients.limbs_mut().zip(part.limbs()).enumerate() {
             limb.copy_from_slice(values);
-            self.ring.inverse_limb(i, limb);
+            self.ring.inverse_row(i, limb);
         }
         let len = path.digits.iter().map(|digit| digit.converter.prepared_len(degree)).sum();
         let mut terms = scratch.words(len);
@@ -325,7 +325,7 @@ impl Path {
         };
         let other = digit.other(i).unwrap_or_default();
         digit.converter.convert_row(self.key_ring.kernels(), other, terms, out);
-        self.key_ring.forward_limb(i, out);
+        self.key_ring.forward_row(i, out);
     }
 }
 
