@@ -36,7 +36,7 @@ fn conversions(c: &mut Criterion) {
             let id = |op: &str| BenchmarkId::new(format!("{op}{bits}"), format!("{N}/{count}/{}", kernels.name()));
             let mut out = vec![0; N * to.len()];
             group.bench_function(id("convert"), |b| b.iter(|| converter.convert(kernels, black_box(&low), &mut out)));
-            let (mut x, mut quotient) = (low.clone(), high.clone());
+            let (x, mut quotient) = (low.clone(), high.clone());
             group.bench_function(id("scale"), |b| {
                 b.iter(|| {
                     scaler.remainder(kernels, black_box(&x), &mut out);

@@ -127,7 +127,7 @@ fn other_shapes() {
             Layer { name: format!("{}-{place}", layer.name), ..layer }
         });
         let labels = (0..outputs).map(|i| i.to_string()).collect();
-        Network::new("cut", network.input().clone(), layers.collect(), labels).unwrap()
+        Network::new("cut", *network.input(), layers.collect(), labels).unwrap()
     };
     let short = with(&[0, 1, 2], 100);
     let (plan, layout) = latency::plan(&short, 4096).unwrap();

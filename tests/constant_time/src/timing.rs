@@ -37,8 +37,9 @@ pub fn report() -> ExitCode {
     for (name, leak) in CONTROLS {
         good &= line("control", name, words(leak), true);
     }
-    good &= line("any", "ternary", sampler(|rng| drop(black_box(sample::ternary(DEGREE, rng)))), false);
-    good &= line("any", "noise", sampler(|rng| drop(black_box(sample::noise(DEGREE, rng)))), false);
+    good &=
+        line("any", "ternary", sampler(|rng| drop(black_box(sample::ternary(Kernels::detect(), DEGREE, rng)))), false);
+    good &= line("any", "noise", sampler(|rng| drop(black_box(sample::noise(Kernels::detect(), DEGREE, rng)))), false);
     for kernels in Kernels::available() {
         let backend = kernels.name();
         let public = Public::new(50, DEGREE, DEGREE);
