@@ -114,6 +114,25 @@ pub enum ModelError {
         layer: String,
     },
 
+    /// A graph of operators, or the file that describes it.
+    #[error(transparent)]
+    Graph(#[from] crate::graph::GraphError),
+    /// A real number beyond the range that the network was calibrated for.
+    #[error(
+        "value {value} at index {index} is beyond the range {low} to {high} that the network was calibrated for: calibrate \
+         it with such inputs"
+    )]
+    InputRange {
+        /// Which value.
+        index: usize,
+        /// The number, times the input scale.
+        value: f64,
+        /// The least integer allowed.
+        low: i64,
+        /// The largest.
+        high: i64,
+    },
+
     /// Another error, and the file in which it was found.
     #[error("{}: {error}", file.display())]
     File {
@@ -242,6 +261,41 @@ pub enum ModelError {
         column: usize,
         /// The beginning of the cell.
         text: String,
+    },
+    /// A label that is no class.
+    #[error("row {row}: label {text:?} is neither a name nor a number of the {classes} classes")]
+    TableLabel {
+        /// From 1.
+        row: usize,
+        /// The beginning of the cell.
+        text: String,
+        /// How many classes there are.
+        classes: usize,
+    },
+    /// Not a table of numbers.
+    #[error("not a table of comma-separated values: {0}")]
+    Table(csv::Error),
+    /// Not a NumPy array that is read.
+    #[error("not a NumPy array that can be read: {reason}")]
+    Npy {
+        /// What is wrong, and what is read.
+        reason: String,
+    },
+    /// The numbers do not make whole rows.
+    #[error("{found} numbers are not rows of {expected}, or there are none: this data set is not for this network")]
+    RowWidth {
+        /// The numbers found.
+        found: usize,
+        /// Numbers per row.
+        expected: usize,
+    },
+    /// A number that cannot be used where it is.
+    #[error("row {row}, column {column} (from 0) holds a value that is not finite, or no class where one is expected")]
+    RowValue {
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
     },
     /// A number is too large for an integer at its scale.
     #[error("{value} at scale {scale} does not fit into {bits} bits: use a smaller scale")]

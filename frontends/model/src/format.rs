@@ -5,7 +5,7 @@
 //! | `format` | `tacit-model` |
 //! | `version` | `1` |
 //! | `name` | the network's name |
-//! | `network` | JSON: input shape and scale, layers in order, labels, and optionally `logit_bound` |
+//! | `network` | JSON: input shape and scale, layers in order, labels, and optionally the input's range and `logit_bound` |
 //! | `training` | optional text on how the network was trained, carried along unread |
 //! | `sha256` | lower-case hexadecimal digest over the tensors in ascending order of names: the name's bytes, then the tensor's little-endian bytes |
 //!
@@ -30,6 +30,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::ModelError;
 use crate::network::{Conv2d, Dense, Input, Layer, Network, Op, Padding, Shape};
 use crate::quantise::Scale;
+use crate::range::Interval;
 
 mod description;
 mod unique;
@@ -101,6 +102,9 @@ fn read_network(metadata: &Metadata, mut tensors: Tensors<'_>) -> Result<Network
         return Err(ModelError::UnexpectedTensor { tensor: tensor.into() });
     }
     let mut network = Network::new(entry(metadata, "name")?, input, layers, description.labels)?;
+    if let Some([low, high]) = description.input.range {
+        network = network.with_input_range(Interval::new(low.into(), high.into()));
+    }
     if let Some(bound) = description.logit_bound {
         network = network.with_logit_bound(bound);
     }

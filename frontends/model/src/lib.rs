@@ -27,6 +27,12 @@
 //! | [`interpret`] | the exact evaluation, the oracle of every other one |
 //! | [`range`] | how large values become, proved and measured |
 //! | [`format`](mod@format) | the model file |
+//! | [`graph`] | networks of other frameworks: operators over real numbers, their clear interpreter |
+//! | [`onnx`] | the reader of ONNX files |
+//! | [`pass`] | rewrites of a graph that keep what it computes |
+//! | [`leveled`] | from a graph to a chain that leveled encryption computes |
+//! | [`calibrate`] | from real weights to integers, by search on data |
+//! | [`rows`] | NumPy files and tables |
 //! | [`published`] | the weights published with LoLa |
 //! | [`idx`] | data sets of images and labels |
 //! | [`picture`] | a picture of a digit |
@@ -37,21 +43,28 @@
 extern crate alloc;
 
 mod apply;
+pub mod calibrate;
 pub mod digest;
 pub mod error;
 pub mod format;
+pub mod graph;
 pub mod idx;
 pub mod interpret;
+pub mod leveled;
 pub mod network;
+pub mod onnx;
+pub mod pass;
 pub mod picture;
 pub mod published;
 pub mod quantise;
 pub mod range;
+pub mod rows;
 #[cfg(test)]
 mod samples;
 
 pub use digest::Digest;
 pub use error::ModelError;
+pub use graph::{Graph, GraphError, Tensor};
 pub use idx::{Dataset, Split};
 pub use interpret::{Evaluation, Trace, argmax};
 pub use network::{Conv2d, Dense, Input, Layer, LayerSummary, Network, Op, Padding, Shape};
@@ -59,6 +72,7 @@ pub use picture::read_picture;
 pub use published::{Scales, lola_mnist};
 pub use quantise::Scale;
 pub use range::{Interval, LayerRange, RangeTracker};
+pub use rows::Rows;
 
 /// The model file of the network that comes with this crate: handwritten digits, 28×28 pixels, ten classes.
 pub const MNIST: &[u8] = include_bytes!("../models/mnist.safetensors");

@@ -11,6 +11,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::ModelError;
 use crate::interpret::LinearBound;
 use crate::quantise::Scale;
+use crate::range::Interval;
 
 mod op;
 
@@ -89,6 +90,7 @@ pub struct Network {
     labels: Vec<String>,
     training: Option<String>,
     logit_bound: Option<u64>,
+    input_range: Option<Interval>,
     shapes: Vec<Shape>,
     bounds: Vec<LinearBound>,
 }
@@ -117,7 +119,7 @@ impl Network {
             return Err(ModelError::LabelCount { expected: outputs, found: labels.len() });
         }
         let bounds = layers.iter().map(|layer| LinearBound::of(&layer.op)).collect();
-        Ok(Self { name, input, layers, labels, training: None, logit_bound: None, shapes, bounds })
+        Ok(Self { name, input, layers, labels, training: None, logit_bound: None, input_range: None, shapes, bounds })
     }
 
     /// The same network with a note on how it was trained: opaque text that takes no part in
@@ -134,6 +136,24 @@ impl Network {
     pub fn with_logit_bound(mut self, bound: u64) -> Self {
         self.logit_bound = Some(bound);
         self
+    }
+
+    /// The same network, whose inputs are integers of this range rather than quantised pixels: what it was calibrated
+    /// for, and [`Self::quantise_reals`] allows.
+    #[must_use]
+    pub fn with_input_range(mut self, range: Interval) -> Self {
+        self.input_range = Some(range);
+        self
+    }
+
+    /// The declared range of the inputs, if there is one.
+    pub const fn declared_input_range(&self) -> Option<Interval> {
+        self.input_range
+    }
+
+    /// The range of the inputs: the declared one, or else that of quantised pixels.
+    pub fn input_range(&self) -> Interval {
+        self.input_range.unwrap_or_else(|| Interval::new(0, self.input.scale.quantise(u8::MAX).into()))
     }
 
     /// The declared bound of the logits, if there is one.

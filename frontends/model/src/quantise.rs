@@ -5,6 +5,9 @@ use alloc::vec::Vec;
 use crate::error::ModelError;
 use crate::network::Network;
 
+/// The largest input, in magnitude: what a 64-bit float holds exactly.
+const LARGEST: i128 = 1 << 53;
+
 /// The exact factor `numerator / denominator` from a pixel in `0..=255` to an integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scale {
@@ -58,6 +61,29 @@ impl Network {
             return Err(ModelError::InputLength { expected: self.inputs(), found: pixels.len() });
         }
         Ok(pixels.iter().map(|&pixel| self.input().scale.quantise(pixel)).collect())
+    }
+
+    /// The integers that the network reads for real numbers, in the order of the input's shape: each times the scale,
+    /// rounded to the nearest integer, a tie to the even one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::InputLength`] unless there is a number per input; [`ModelError::InputRange`] if one is beyond
+    /// [`Self::input_range`], or not a number.
+    pub fn quantise_reals(&self, numbers: &[f64]) -> Result<Vec<i64>, ModelError> {
+        if numbers.len() != self.inputs() {
+            return Err(ModelError::InputLength { expected: self.inputs(), found: numbers.len() });
+        }
+        let (range, scale) = (self.input_range(), self.input().scale);
+        // Within the range of an input, 64-bit floats are exact.
+        let [low, high] = [range.low(), range.high()].map(|end| end.clamp(-LARGEST, LARGEST) as i64);
+        let quantise = |(index, number): (usize, &f64)| {
+            let value = number * f64::from(scale.numerator()) / f64::from(scale.denominator());
+            let rounded = value.round_ties_even();
+            let fits = (low as f64..=high as f64).contains(&rounded);
+            if fits { Ok(rounded as i64) } else { Err(ModelError::InputRange { index, value, low, high }) }
+        };
+        numbers.iter().enumerate().map(quantise).collect()
     }
 }
 

@@ -97,14 +97,14 @@ impl Value for Interval {
 impl Network {
     /// The range of the input and of each layer over **all** images, by interval arithmetic on every single value.
     ///
-    /// The input is any integers in `0..=scale.quantise(255)`. The intervals take the values of a layer as independent of
+    /// The input is any integers in [`Self::input_range`]. The intervals take the values of a layer as independent of
     /// each other; no image need reach them.
     ///
     /// # Errors
     ///
     /// [`ModelError::Overflow`], naming the layer, if a bound leaves `i128`.
     pub fn worst_case_ranges(&self) -> Result<Vec<LayerRange>, ModelError> {
-        let pixel = Interval::new(0, self.input().scale.quantise(u8::MAX).into());
+        let pixel = self.input_range();
         let mut values = alloc::vec![pixel; self.inputs()];
         let mut ranges = alloc::vec![LayerRange { layer: "input".into(), interval: pixel }];
         for (Layer { name, op }, &shape) in self.layers().iter().zip(self.shapes()) {

@@ -24,6 +24,9 @@ pub(super) struct InputDescription {
     pub(super) shape: Shape,
     /// Numerator and denominator.
     pub(super) scale: [u32; 2],
+    /// The least and the largest integer, if they are not those of pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) range: Option<[i64; 2]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,8 +49,11 @@ pub(super) struct PaddingDescription {
 impl From<&Network> for Description {
     fn from(network: &Network) -> Self {
         let scale = network.input().scale;
+        let end = |value: i128| value.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let range = network.declared_input_range().map(|range| [end(range.low()), end(range.high())]);
+        let (shape, scale) = (network.input().shape, [scale.numerator(), scale.denominator()]);
         Self {
-            input: InputDescription { shape: network.input().shape, scale: [scale.numerator(), scale.denominator()] },
+            input: InputDescription { shape, scale, range },
             layers: network.layers().iter().map(LayerDescription::from).collect(),
             labels: network.labels().to_vec(),
             logit_bound: network.declared_logit_bound(),
