@@ -3,6 +3,7 @@
 mod help;
 
 use core::num::NonZero;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
@@ -39,18 +40,17 @@ pub(crate) enum Command {
     Decrypt(DecryptArgs),
     /// Print what the server computes, with its cost, levels and noise
     Plan(PlanArgs),
+    /// Make a network of integers of an ONNX model
+    Import(ImportArgs),
 }
 
 /// The network and how to evaluate it.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetArgs {
-    /// A network that comes with this command; mnist: handwritten digits of 28×28 pixels
-    #[arg(long, value_enum, value_name = "NAME", default_value_t = NetName::Mnist)]
-    pub(crate) net: NetName,
-    /// A model file, instead of --net
-    #[arg(long, value_name = "FILE", conflicts_with = "net")]
-    pub(crate) model: Option<PathBuf>,
+    /// A model file, or the network that comes with this command; mnist: handwritten digits of 28×28 pixels
+    #[arg(long, value_name = "NAME|FILE", default_value = "mnist")]
+    pub(crate) net: NetSource,
     /// The plan by which the server evaluates it; paper: Table 1 of the LoLa paper
     #[arg(long, value_enum, value_name = "NAME", default_value_t = PlanName::Paper)]
     pub(crate) plan: PlanName,
@@ -66,10 +66,19 @@ fn backend(name: &str) -> Result<Kernels, String> {
     found.ok_or_else(|| format!("this machine can run: {}", names()))
 }
 
-/// The networks that come with this command: handwritten digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetName {
+/// Where a network comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NetSource {
+    /// The one that comes with this command: handwritten digits.
     Mnist,
+    /// A model file.
+    File(PathBuf),
+}
+
+impl From<OsString> for NetSource {
+    fn from(text: OsString) -> Self {
+        if text == "mnist" { Self::Mnist } else { Self::File(text.into()) }
+    }
 }
 
 /// The plans.
@@ -149,9 +158,12 @@ pub(crate) struct DemoArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::EVAL)]
 pub(crate) struct EvalArgs {
-    /// Folder of the data set: IDX files, plain or gzip
-    #[arg(long, value_name = "DIR")]
+    /// The data set: a folder of IDX files (plain or gzip), a NumPy file of rows, or a table of them (CSV)
+    #[arg(long, value_name = "DIR|FILE")]
     pub(crate) images: PathBuf,
+    /// NumPy file with the class of each row of a NumPy file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     /// How to evaluate: encrypted and exact, or in the clear
     #[arg(long, value_enum, default_value_t = Scheme::Bfv)]
     pub(crate) scheme: Scheme,
@@ -204,10 +216,10 @@ pub(crate) struct EncryptArgs {
     pub(crate) keys: PathBuf,
     #[command(flatten)]
     pub(crate) picture: PictureArgs,
-    /// Folder of a data set (IDX files), for an image with --index
-    #[arg(long, value_name = "DIR", requires = "index")]
+    /// A data set (a folder of IDX files, a NumPy file or a table), for the input with --index
+    #[arg(long, value_name = "DIR|FILE", requires = "index")]
     pub(crate) images: Option<PathBuf>,
-    /// Number of the image in the data set, from 0
+    /// Number of the image or row in the data set, from 0
     #[arg(long, value_name = "I", requires = "images")]
     pub(crate) index: Option<usize>,
     /// Part of the data set: to judge networks by, or to train them with
@@ -265,6 +277,57 @@ pub(crate) struct PlanArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) net: NetArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = help::IMPORT)]
+pub(crate) struct ImportArgs {
+    /// The ONNX model
+    #[arg(value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Data to choose the integers by: a folder of IDX images, a NumPy file of rows, or a table of them (CSV)
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) calibrate: Option<PathBuf>,
+    /// NumPy file with the class of each row of a NumPy file
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Part of a folder of images
+    #[arg(long, value_enum, default_value_t = SplitName::Train)]
+    pub(crate) split: SplitName,
+    /// The most rows to calibrate with
+    #[arg(long, value_name = "N", default_value = "2000")]
+    pub(crate) count: NonZero<usize>,
+    /// The most accuracy that integers may cost, in percent of the rows; agreement, if there are no labels
+    #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = percentage)]
+    pub(crate) loss: f64,
+    /// What the model reads for a pixel of 1 where pixels are 0 to 255: 1 for a model that reads pixels as they are
+    #[arg(long, value_name = "S", default_value = "0.00392156862745098", value_parser = positive)]
+    pub(crate) pixel_scale: f64,
+    /// Names of the classes, separated by commas [default: their numbers]
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) names: Option<String>,
+    /// Multiply adjacent linear layers together even if the product has more weights
+    #[arg(long)]
+    pub(crate) collapse: bool,
+    /// Only show the model, and evaluate it in floating point on the data: for models that encryption cannot compute
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) clear: bool,
+    /// The model file to write, or `-` for the standard output
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    pub(crate) out: Option<PathBuf>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok().filter(|value| (0.0..=100.0).contains(value));
+    value.ok_or_else(|| "expected a number from 0 to 100".into())
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok().filter(|value: &f64| value.is_finite() && *value > 0.0);
+    value.ok_or_else(|| "expected a number above 0".into())
 }
 
 #[cfg(test)]

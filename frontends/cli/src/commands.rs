@@ -5,6 +5,7 @@ mod demo;
 mod encrypt;
 mod eval;
 mod evaluate;
+mod import;
 mod keygen;
 mod plan;
 
@@ -14,9 +15,9 @@ use std::time::Instant;
 
 use tacit_lola::error::MessageKind;
 use tacit_lola::{Client, Spec};
-use tacit_model::{DIGITS, Dataset, read_picture};
+use tacit_model::{DIGITS, read_picture};
 
-use crate::args::{Command, SplitName};
+use crate::args::Command;
 use crate::console::Console;
 use crate::error::CliError;
 use crate::files::{self, Output};
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command, console: &Console) -> Result<(), CliError> {
         Command::Evaluate(args) => evaluate::run(&args, console),
         Command::Decrypt(args) => decrypt::run(&args, console),
         Command::Plan(args) => plan::run(&args, console),
+        Command::Import(args) => import::run(&args, console),
     }
 }
 
@@ -56,11 +58,6 @@ fn picture(file: &Path) -> Result<Vec<u8>, CliError> {
 /// The pixels of a sample digit.
 fn sample(digit: u8) -> Result<Vec<u8>, CliError> {
     Ok(read_picture(DIGITS[usize::from(digit) % DIGITS.len()])?)
-}
-
-/// A split of a data set.
-fn dataset(folder: &Path, split: SplitName) -> Result<Dataset, CliError> {
-    Ok(Dataset::open(folder, split.part())?)
 }
 
 /// The client whose secret key lies in a key folder.

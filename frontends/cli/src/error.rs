@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tacit_core::error::EvalError;
 use tacit_lola::error::{MessageKind, Named};
 use tacit_lola::{MessageError, PlanError, RunError};
-use tacit_model::ModelError;
+use tacit_model::{GraphError, ModelError};
 
 use crate::files::shown;
 
@@ -17,6 +17,18 @@ pub(crate) enum CliError {
     /// A network, an input or a data set; names its file if it is one.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A model that encryption cannot compute.
+    #[error("{}: {error}", .file.display())]
+    Import { file: PathBuf, error: GraphError },
+    /// Neither a network that comes with the command nor a file.
+    #[error("there is no network or model file {}: the network that comes with this command is mnist", .file.display())]
+    NoNetwork { file: PathBuf },
+    /// A model of another framework in the place of a network.
+    #[error("{} is an ONNX model: make a network of it first, with `tacit import`", .file.display())]
+    NotImported { file: PathBuf },
+    /// Inputs without labels where these are needed.
+    #[error("{} has no labels to judge by: add a column of classes to a table, or give --labels", .file.display())]
+    NoLabels { file: PathBuf },
     /// A picture that cannot be used.
     #[error("{}: {error}", shown(.file))]
     Picture { file: PathBuf, error: ModelError },
@@ -127,7 +139,7 @@ impl CliError {
             | Self::Message { error: RunError::Eval(EvalError::NoiseExhausted { .. }), .. }
             | Self::Plan { error: PlanError::Step { error: EvalError::NoiseExhausted { .. }, .. }, .. } => EXHAUSTED,
             Self::Plan { error: PlanError::Model(_), .. } => 1,
-            Self::Plan { .. } => 4,
+            Self::Plan { .. } | Self::Import { .. } => 4,
             _ => 1,
         }
     }

@@ -21,6 +21,7 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `commands` | one module per command |
+//! | `examples` | inputs from a data set |
 //! | `subject` | the network and plan that a command is about |
 //! | `console` | standard output and error, colour, progress |
 //! | `report`, `picture` | tables, bars, units; a picture in a terminal |
@@ -32,6 +33,7 @@ mod args;
 mod commands;
 mod console;
 mod error;
+mod examples;
 mod files;
 mod interrupt;
 mod picture;

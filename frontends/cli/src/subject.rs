@@ -6,7 +6,7 @@ use tacit_core::backend::Kernels;
 use tacit_lola::{Deployment, PlanKind};
 use tacit_model::{Network, argmax};
 
-use crate::args::{NetArgs, NetName, PlanName};
+use crate::args::{NetArgs, NetSource, PlanName};
 use crate::error::CliError;
 
 /// A network under the name by which it was asked for.
@@ -25,14 +25,16 @@ pub(crate) struct Subject {
 impl Subject {
     /// Loads the network.
     pub(crate) fn load(args: &NetArgs) -> Result<Self, CliError> {
-        let (name, network) = match &args.model {
-            Some(file) => {
+        let (name, network) = match &args.net {
+            NetSource::Mnist => ("mnist".to_owned(), tacit_model::mnist()?),
+            NetSource::File(file) if file.extension().is_some_and(|extension| extension == "onnx") => {
+                return Err(CliError::NotImported { file: file.clone() });
+            }
+            NetSource::File(file) if !file.exists() => return Err(CliError::NoNetwork { file: file.clone() }),
+            NetSource::File(file) => {
                 let network = Network::open(file)?;
                 (network.name().to_owned(), network)
             }
-            None => match args.net {
-                NetName::Mnist => ("mnist".to_owned(), tacit_model::mnist()?),
-            },
         };
         Ok(Self { name, network, plan: args.plan, kernels: args.backend.unwrap_or_default() })
     }

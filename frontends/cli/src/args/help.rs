@@ -6,6 +6,7 @@ Examples:
   tacit demo --image digit.jpg                the same with your own picture
   tacit plan                                  what the server computes, and what it costs
   tacit eval --images mnist --count 100       accuracy and time on a data set
+  tacit import model.onnx                     bring your own network
 
 Through files, client and server apart:
   tacit keygen --out keys
@@ -83,6 +84,22 @@ Key switches are what costs time; noise is what limits depth. Noise bounds are p
 Examples:
   tacit plan
   tacit plan --ops | less
-  tacit plan --model my.safetensors --json | jq .log2_qp
+  tacit plan --net my.tacit --json | jq .log2_qp
 
 Exit codes: 0 done, 1 failure, 4 no secure parameters.";
+
+pub(super) const IMPORT: &str = "\
+Encryption computes sums and products: convolutions, matrices, average pools, normalisation, and squares (x·x) between
+them. Whatever else is in a model is refused by its name.
+
+A folder of images holds pixels from 0 to 255; rows of a file are what the model itself reads. The last column of a
+table may be the class, by name or number.
+
+Examples:
+  tacit import model.onnx                                              what is in it, and its layers under encryption
+  tacit import model.onnx --calibrate mnist --out model.tacit          integers chosen on MNIST
+  tacit import model.onnx --calibrate rows.csv --loss 0.5 --out model.tacit
+  tacit eval --net model.tacit --images rows.csv --scheme clear
+  tacit import resnet.onnx --clear --calibrate rows.npy --labels labels.npy
+
+Exit codes: 0 done, 1 failure, 4 an operation that encryption cannot compute.";

@@ -1,9 +1,10 @@
 //! `tacit encrypt`: a picture becomes a query.
 
-use super::{client, dataset, picture, sample, spare_secret_key};
+use super::{client, picture, sample, spare_secret_key};
 use crate::args::EncryptArgs;
 use crate::console::Console;
 use crate::error::CliError;
+use crate::examples::Examples;
 use crate::files::{Access, Output};
 use crate::random;
 use crate::report::units;
@@ -12,7 +13,7 @@ use crate::subject::Subject;
 pub(crate) fn run(args: &EncryptArgs, console: &Console) -> Result<(), CliError> {
     let output = Output::new(&args.out, Access::Public, true)?;
     let subject = Subject::load(&args.net)?;
-    let input = subject.network.quantise(&pixels(args, &subject)?)?;
+    let input = input(args, &subject)?;
     let deployment = {
         let _sign = console.spinner("planning");
         subject.deploy()?
@@ -25,17 +26,16 @@ pub(crate) fn run(args: &EncryptArgs, console: &Console) -> Result<(), CliError>
     Ok(())
 }
 
-fn pixels(args: &EncryptArgs, subject: &Subject) -> Result<Vec<u8>, CliError> {
-    let source = &args.picture;
+fn input(args: &EncryptArgs, subject: &Subject) -> Result<Vec<i64>, CliError> {
+    let (source, network) = (&args.picture, &subject.network);
     if let Some(file) = &source.image {
-        return picture(file);
+        return Ok(network.quantise(&picture(file)?)?);
     }
     if let (Some(folder), Some(index)) = (&args.images, args.index) {
-        let dataset = dataset(folder, args.split)?;
-        dataset.check_fits(&subject.network)?;
-        let (split, available) = (args.split.name(), dataset.len());
+        let examples = Examples::open(folder, args.split, None, network)?;
+        let (split, available) = (args.split.name(), examples.len());
         let missing = || CliError::NoImage { folder: folder.clone(), split, index, available };
-        return Ok(dataset.images().get(index).ok_or_else(missing)?.to_vec());
+        return examples.input(network, index)?.ok_or_else(missing);
     }
-    sample(source.digit.unwrap_or_default())
+    Ok(network.quantise(&sample(source.digit.unwrap_or_default())?)?)
 }

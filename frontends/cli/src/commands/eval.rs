@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 
 use rand::rngs::ChaCha20Rng;
 use tacit_lola::{Client, ClientKeys, Executor, Server};
-use tacit_model::{Dataset, Evaluation, ModelError, argmax};
+use tacit_model::{Evaluation, ModelError, argmax};
 
-use super::{dataset, timed};
+use super::timed;
 use crate::args::{EvalArgs, Scheme};
 use crate::console::Console;
 use crate::error::{CliError, Mismatch};
+use crate::examples::Examples;
 use crate::random;
 use crate::report::facts::Facts;
 use crate::subject::Subject;
@@ -37,9 +38,8 @@ struct Tally {
 pub(crate) fn run(args: &EvalArgs, console: &Console) -> Result<(), CliError> {
     let threads = Threads::new(args.threads.asked());
     let subject = Subject::load(&args.net)?;
-    let dataset = dataset(&args.images, args.split)?;
-    dataset.check_fits(&subject.network)?;
-    let images = images(&dataset, args)?;
+    let examples = Examples::open(&args.images, args.split, args.labels.as_ref(), &subject.network)?;
+    let images = images(&examples, &subject, args)?;
     let (tally, once, facts) = match args.scheme {
         Scheme::Clear => (clear(&subject, &images, threads, console)?, Once::default(), Facts::default()),
         Scheme::Bfv => encrypted(&subject, &images, threads, console)?,
@@ -60,25 +60,30 @@ pub(crate) fn run(args: &EvalArgs, console: &Console) -> Result<(), CliError> {
     if mismatch.logits > 0 { Err(CliError::Mismatch(mismatch)) } else { Ok(()) }
 }
 
-type Image<'a> = (&'a [u8], usize);
+/// What the network reads, and the right answer.
+type Image = (Vec<i64>, usize);
 
-fn images<'a>(dataset: &'a Dataset, args: &EvalArgs) -> Result<Vec<Image<'a>>, CliError> {
-    let (skip, count, available) = (args.skip, args.count.get(), dataset.len());
+fn images(examples: &Examples, subject: &Subject, args: &EvalArgs) -> Result<Vec<Image>, CliError> {
+    let (skip, count, available) = (args.skip, args.count.get(), examples.len());
     if skip.checked_add(count).is_none_or(|end| end > available) {
         let (folder, split) = (args.images.clone(), args.split.name());
         return Err(CliError::Beyond { folder, split, count, skip, available });
     }
-    let asked = dataset.iter().skip(skip).take(count);
-    Ok(asked.map(|(pixels, label)| (pixels, usize::from(label))).collect())
+    let unlabelled = || CliError::NoLabels { file: args.images.clone() };
+    let image = |index: usize| {
+        let input = examples.input(&subject.network, index)?.unwrap_or_default();
+        Ok((input, examples.label(index).ok_or_else(unlabelled)?))
+    };
+    (skip..skip + count).map(image).collect()
 }
 
 /// All images by the interpreter, as many at a time as there are threads.
-fn clear(subject: &Subject, images: &[Image<'_>], threads: Threads, console: &Console) -> Result<Tally, CliError> {
+fn clear(subject: &Subject, images: &[Image], threads: Threads, console: &Console) -> Result<Tally, CliError> {
     type Timed = (Result<Evaluation, ModelError>, Duration);
     let bar = console.bar("evaluating", "images", images.len());
     let results: Vec<Mutex<Option<Timed>>> = images.iter().map(|_| Mutex::new(None)).collect();
     threads.for_each(images.len(), &|i| {
-        let result = timed(|| subject.network.classify(images[i].0));
+        let result = timed(|| subject.network.evaluate(&images[i].0));
         *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         bar.step();
     });
@@ -94,7 +99,7 @@ fn clear(subject: &Subject, images: &[Image<'_>], threads: Threads, console: &Co
 /// Each image by the interpreter and encrypted, one after the other: what a single query takes.
 fn encrypted(
     subject: &Subject,
-    images: &[Image<'_>],
+    images: &[Image],
     threads: Threads,
     console: &Console,
 ) -> Result<(Tally, Once, Facts), CliError> {
@@ -114,12 +119,11 @@ fn encrypted(
     let parties = Parties { client, server, keys, threads };
     let bar = console.bar("evaluating", "images", images.len());
     let (mut tally, bound) = (Tally::default(), subject.bound()?);
-    for &(pixels, label) in images {
-        let input = subject.network.quantise(pixels)?;
-        let (clear, time) = timed(|| subject.network.evaluate(&input));
+    for (input, label) in images {
+        let (clear, time) = timed(|| subject.network.evaluate(input));
         tally.clear.push(time);
-        let logits = parties.query(&input, &mut rng, &mut tally)?;
-        tally.count(label, bound, &clear?.logits, Some(&logits));
+        let logits = parties.query(input, &mut rng, &mut tally)?;
+        tally.count(*label, bound, &clear?.logits, Some(&logits));
         bar.step();
     }
     Ok((tally, once, Facts::of(&deployment)))

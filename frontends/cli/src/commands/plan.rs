@@ -13,7 +13,7 @@ use crate::report::units::bytes;
 use crate::subject::Subject;
 
 /// A rule under the header and one at the end.
-const STYLE: TableStyle = {
+pub(super) const STYLE: TableStyle = {
     let rule = LineStyle::none().fill('─').junction('─');
     TableStyle::new().header_separator(rule).bottom_border(rule)
 };

@@ -4,6 +4,7 @@
 
 mod demo;
 mod eval;
+mod import;
 mod plan;
 mod refusals;
 mod stages;

@@ -55,12 +55,12 @@ fn another_network_is_noticed() {
     let model = folder.file("another.safetensors", renamed_network());
     let (keys, query, out) = (shared.path("keys"), shared.path("query"), folder.path("out"));
     let other = "another network, plan or parameters";
-    refuse(&format!("encrypt --model {model} --keys {keys} --digit 1 --out {out}"), 1, &["secret.key", other]);
-    let args = format!("evaluate --model {model} --eval-keys {keys}/evaluation.key --query {query} --out {out}");
+    refuse(&format!("encrypt --net {model} --keys {keys} --digit 1 --out {out}"), 1, &["secret.key", other]);
+    let args = format!("evaluate --net {model} --eval-keys {keys}/evaluation.key --query {query} --out {out}");
     refuse(&args, 1, &["evaluation.key", other]);
     let other_keys = folder.path("keys");
-    succeed(&format!("keygen --model {model} --out {other_keys}"));
-    let args = format!("evaluate --model {model} --eval-keys {other_keys}/evaluation.key --query {query} --out {out}");
+    succeed(&format!("keygen --net {model} --out {other_keys}"));
+    let args = format!("evaluate --net {model} --eval-keys {other_keys}/evaluation.key --query {query} --out {out}");
     refuse(&args, 1, &["query", other]);
     assert_eq!(names(folder.as_path()), ["another.safetensors", "keys"]);
     // Nor is the secret key of another network overwritten.
@@ -97,22 +97,22 @@ fn pictures_that_are_none() {
 #[test]
 fn models_that_are_none() {
     let folder = Folder::new();
-    let model = |bytes: &[u8]| format!("plan --model {}", folder.file("model", bytes));
+    let model = |bytes: &[u8]| format!("plan --net {}", folder.file("model", bytes));
     refuse(&model(b""), 1, &["model"]);
     refuse(&model(b"certainly not a model"), 1, &["not a safetensors file"]);
     let mut corrupt = tacit_model::MNIST.to_vec();
     *corrupt.last_mut().unwrap() ^= 1;
     refuse(&model(&corrupt), 1, &["corrupt"]);
     refuse(&model(&tacit_model::MNIST[..5000]), 1, &["model"]);
-    refuse(&format!("plan --model {}", folder.path("missing")), 1, &["missing", "cannot be read"]);
+    refuse(&format!("plan --net {}", folder.path("missing")), 1, &["missing", "no network or model file", "mnist"]);
 }
 
 #[test]
 fn a_network_without_a_plan_has_its_own_code() {
     let folder = Folder::new();
     let model = folder.file("dense", dense_network());
-    refuse(&format!("plan --model {model}"), 4, &["network \"dense\"", "plan `paper`", "layer `only`"]);
-    refuse(&format!("keygen --model {model} --out {}", folder.path("keys")), 4, &["plan `paper`"]);
+    refuse(&format!("plan --net {model}"), 4, &["network \"dense\"", "plan `paper`", "layer `only`"]);
+    refuse(&format!("keygen --net {model} --out {}", folder.path("keys")), 4, &["plan `paper`"]);
     assert_eq!(names(folder.as_path()), ["dense"], "no key folder is made for it");
 }
 
@@ -177,13 +177,13 @@ fn a_full_disk_is_an_error_and_no_panic() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to the standard output"));
     // Nobody hears the error, but the code is there.
-    let output = crate::support::command(["plan", "--model", "/none"]).stderr(full()).output().unwrap();
+    let output = crate::support::command(["plan", "--net", "/none"]).stderr(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
 fn names_do_not_write_on_the_screen() {
-    let finished = run("plan --model no\x1b[2Jsuch\x07file");
+    let finished = run("plan --net no\x1b[2Jsuch\x07file");
     assert_eq!(finished.code, 1);
     assert!(!finished.stderr.contains(['\x1b', '\x07']), "{:?}", finished.stderr);
 }
