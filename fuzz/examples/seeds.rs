@@ -56,7 +56,8 @@ fn main() -> io::Result<()> {
         &[&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3][..], &[7; 6]].concat(),
     )?;
     write(directory, "model_files", "labels", &[0, 0, 8, 1, 0, 0, 0, 2, 3, 4])?;
-    write(directory, "model_files", "picture", tacit_model::DIGITS[3])
+    write(directory, "model_files", "picture", tacit_model::DIGITS[3])?;
+    write(directory, "onnx_import", "chain", &onnx_model())
 }
 
 fn write(directory: &Path, target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -82,4 +83,38 @@ fn network() -> Network {
     let layers = layers.map(|(name, op)| Layer { name: name.into(), op }).into();
     let input = Input { shape: [1, 3, 3], scale: Scale::new(1, 255).expect("a positive scale") };
     Network::new("small", input, layers, vec!["no".into(), "yes".into()]).expect("shapes that fit")
+}
+
+/// A matrix, a product of it with itself, and a softmax, as ONNX writes them.
+fn onnx_model() -> Vec<u8> {
+    let shape = field(2, &[dimension(1), dimension(2)].concat());
+    let info =
+        |name: &str| [field(1, name.as_bytes()), field(2, &field(1, &[&[0x08, 1], &shape[..]].concat()))].concat();
+    let tensor = [field(1, &[2, 2]), vec![0x10, 1], field(8, b"w"), field(9, &[0; 16])].concat();
+    let node = |operator: &str, inputs: &[&str], output: &str| {
+        let inputs = inputs.iter().flat_map(|name| field(1, name.as_bytes())).collect::<Vec<_>>();
+        field(1, &[inputs, field(2, output.as_bytes()), field(4, operator.as_bytes())].concat())
+    };
+    let nodes =
+        [node("MatMul", &["x", "w"], "a"), node("Mul", &["a", "a"], "b"), node("Softmax", &["b"], "y")].concat();
+    let graph = [nodes, field(5, &tensor), field(11, &info("x")), field(12, &info("y"))].concat();
+    [field(7, &graph), field(8, &[0x10, 13])].concat()
+}
+
+/// A field of bytes of the protocol-buffer encoding.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut encoded = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length > 127 {
+        encoded.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    encoded.push(length as u8);
+    encoded.extend_from_slice(bytes);
+    encoded
+}
+
+/// A side of a shape.
+fn dimension(side: u8) -> Vec<u8> {
+    field(1, &[0x08, side])
 }
