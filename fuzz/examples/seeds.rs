@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use tacit_core::ckks::{Ckks, Encoding, Scale};
+use tacit_core::ckks::{self, Ckks, Encoding};
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, PublicKey, rotation_element};
 use tacit_core::wire::{HEADER_BYTES, Wire};
 use tacit_fuzz::{DEGREE, World, rng};
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
     let few = EvaluationKeys::generate(&world.secret, &request, &mut rng(7)).expect("valid request");
     let public = PublicKey::generate(&world.secret, &mut rng(8));
     let ckks = Ckks::new(params);
-    let encoding = Encoding { level: 2, scale: Scale::from_bits(20).expect("in range"), bound: 2.0 };
+    let encoding = Encoding { level: 2, scale: ckks::Scale::from_bits(20).expect("in range"), bound: 2.0 };
     let numbers = ckks.encode(&[1.5, -2.0], &encoding).expect("in range");
     let ckks_seeded = ckks.encrypt(&world.secret, &numbers, &mut rng(9)).expect("it fits");
     let ckks_fresh = ckks.expand(&ckks_seeded);

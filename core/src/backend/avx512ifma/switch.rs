@@ -158,7 +158,7 @@ pub(super) fn combine(q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &
 
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn combine_fixed<const N: usize>(q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64]) {
-    const { assert!(FIXED <= SHORT && N <= FIXED) };
+    const { assert!(N <= SHORT) };
     let reduction = Short::new(q);
     let done = out.len() & !7;
     let blocks: [_; N] = core::array::from_fn(|j| &terms[j].as_chunks::<8>().0[..done >> 3]);

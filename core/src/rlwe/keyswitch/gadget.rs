@@ -89,6 +89,6 @@ mod tests {
     fn digits_cover_a_level() {
         let gadget = Gadget { width: 2, special: 2 };
         assert_eq!(gadget.digits(5).collect::<Vec<_>>(), [0..2, 2..4, 4..5]);
-        assert_eq!(gadget.digits(1).collect::<Vec<_>>(), [0..1]);
+        assert!(gadget.digits(1).eq(core::iter::once(0..1)));
     }
 }
