@@ -55,6 +55,14 @@ pub trait Evaluator: Sync {
     /// See above.
     fn rotate(&self, a: &Self::Value, steps: isize) -> Result<Self::Value, Self::Error>;
 
+    /// Rotations of one message by each of `steps`, which may share work.
+    ///
+    /// # Errors
+    /// See above.
+    fn rotate_many(&self, a: &Self::Value, steps: &[isize]) -> Result<Vec<Self::Value>, Self::Error> {
+        steps.iter().map(|&steps| self.rotate(a, steps)).collect()
+    }
+
     /// Slot-wise square.
     ///
     /// # Errors
@@ -115,9 +123,12 @@ pub fn run<E: Evaluator>(
     let mut done = 0;
     for (number, wave) in waves.iter().enumerate() {
         let failures = Mutex::new(BTreeMap::new());
-        executor.for_each(wave.len(), &|i| match apply(evaluator, &plan.ops()[wave[i]], &registers) {
-            Ok(value) => drop(registers[plan.defined_by(wave[i]).0].set(value)),
-            Err(error) => drop(failures.lock().unwrap_or_else(PoisonError::into_inner).insert(wave[i], error)),
+        let tasks = tasks(plan, wave);
+        executor.for_each(tasks.len(), &|i| match apply(evaluator, plan, &tasks[i], &registers) {
+            Ok(values) => tasks[i].iter().zip(values).for_each(|(&op, value)| {
+                drop(registers[plan.defined_by(op).0].set(value));
+            }),
+            Err(error) => drop(failures.lock().unwrap_or_else(PoisonError::into_inner).insert(tasks[i][0], error)),
         });
         if let Some((_, error)) = failures.into_inner().unwrap_or_else(PoisonError::into_inner).pop_first() {
             return Err(error);
@@ -131,9 +142,36 @@ pub fn run<E: Evaluator>(
     Ok(plan.outputs().iter().filter_map(|register| registers[register.0].take()).collect())
 }
 
+/// Does the operations of a task: one, or rotations of the same message.
 #[allow(clippy::expect_used, reason = "waves define operands before they are read")]
-fn apply<E: Evaluator>(evaluator: &E, op: &Op, registers: &[OnceLock<E::Value>]) -> Result<E::Value, E::Error> {
+fn apply<E: Evaluator>(
+    evaluator: &E,
+    plan: &Plan,
+    task: &[usize],
+    registers: &[OnceLock<E::Value>],
+) -> Result<Vec<E::Value>, E::Error> {
     let value = |register: &Register| registers[register.0].get().expect("an earlier wave defines every operand");
+    let rotation = |&op: &usize| match &plan.ops()[op] {
+        Op::Rotate { input, steps } => Some((input, *steps)),
+        _ => None,
+    };
+    match (&task.iter().map(rotation).collect::<Option<Vec<_>>>(), task) {
+        (Some(rotations), [_, _, ..]) => {
+            let steps: Vec<_> = rotations.iter().map(|(_, steps)| *steps).collect();
+            evaluator.rotate_many(value(rotations[0].0), &steps)
+        }
+        _ => task.iter().map(|&op| apply_one(evaluator, &plan.ops()[op], value)).collect(),
+    }
+}
+
+fn apply_one<'a, E: Evaluator>(
+    evaluator: &E,
+    op: &Op,
+    value: impl Fn(&Register) -> &'a E::Value,
+) -> Result<E::Value, E::Error>
+where
+    E::Value: 'a,
+{
     match op {
         Op::LinearCombination { terms, weights } => {
             evaluator.linear_combination(&terms.iter().map(value).collect::<Vec<_>>(), weights)
@@ -148,6 +186,23 @@ fn apply<E: Evaluator>(evaluator: &E, op: &Op, registers: &[OnceLock<E::Value>])
         Op::Square { input } => evaluator.square(value(input)),
         Op::SwitchTo { input, level } => evaluator.switch_to(value(input), *level),
     }
+}
+
+/// The operations of a wave in tasks: rotations of the same message together, everything else alone.
+fn tasks(plan: &Plan, wave: &[usize]) -> Vec<Vec<usize>> {
+    let mut tasks: Vec<Vec<usize>> = Vec::new();
+    let mut rotated: BTreeMap<Register, usize> = BTreeMap::new();
+    for &op in wave {
+        let task = match &plan.ops()[op] {
+            Op::Rotate { input, .. } => *rotated.entry(*input).or_insert(tasks.len()),
+            _ => tasks.len(),
+        };
+        if task == tasks.len() {
+            tasks.push(Vec::new());
+        }
+        tasks[task].push(op);
+    }
+    tasks
 }
 
 /// The operations by wave: each needs only what earlier waves define.

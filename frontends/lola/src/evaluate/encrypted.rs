@@ -94,6 +94,13 @@ impl<'a> Encrypted<'a> {
         EvalError::NoSuchLevel { asked: level, max: self.bfv.params().max_level() }
     }
 
+    /// A ciphertext of a level to write into, one that is no longer needed if there is such.
+    fn take(&self, level: usize) -> Ciphertext {
+        let mut spare = lock(&self.spare);
+        let found = spare.iter().rposition(|old| old.level() == level && old.size() == 2);
+        found.map_or_else(|| self.bfv.zero(level), |found| spare.swap_remove(found))
+    }
+
     /// The ciphertext of a level that an operation writes, in place of one that is no longer needed if there is such.
     fn write(
         &self,
@@ -101,11 +108,7 @@ impl<'a> Encrypted<'a> {
         operation: impl FnOnce(&mut Ciphertext, &mut Scratch) -> Result<(), EvalError>,
     ) -> Result<Ciphertext, EvalError> {
         let mut scratch = lock(&self.scratches).pop().unwrap_or_default();
-        let spare = {
-            let mut spare = lock(&self.spare);
-            spare.iter().rposition(|old| old.level() == level && old.size() == 2).map(|found| spare.swap_remove(found))
-        };
-        let mut out = spare.unwrap_or_else(|| self.bfv.zero(level));
+        let mut out = self.take(level);
         let result = operation(&mut out, &mut scratch);
         lock(&self.scratches).push(scratch);
         result.map(|()| out)
@@ -148,6 +151,14 @@ impl Evaluator for Encrypted<'_> {
     fn rotate(&self, a: &Ciphertext, steps: isize) -> Result<Ciphertext, EvalError> {
         let element = rotation_element(self.bfv.params().degree(), steps);
         self.write(a.level(), |out, scratch| self.bfv.apply_galois_into(a, element, self.keys, out, scratch))
+    }
+
+    fn rotate_many(&self, a: &Ciphertext, steps: &[isize]) -> Result<Vec<Ciphertext>, EvalError> {
+        let mut out: Vec<_> = steps.iter().map(|_| self.take(a.level())).collect();
+        let mut scratch = lock(&self.scratches).pop().unwrap_or_default();
+        let result = self.bfv.rotate_many_into(a, steps, self.keys, &mut out, &mut scratch);
+        lock(&self.scratches).push(scratch);
+        result.map(|()| out)
     }
 
     fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
