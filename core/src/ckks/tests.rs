@@ -190,6 +190,9 @@ fn products_before_and_after_relinearisation() {
     }
 }
 
+/// The bound of a key switch is that of the noisiest key that may serve the level: the key that does is a little better.
+const KEYS_OF_ANY_LEVEL: f64 = 7.0;
+
 #[test]
 fn rotations_and_conjugation() {
     for mut f in fixtures() {
@@ -199,9 +202,10 @@ fn rotations_and_conjugation() {
             for steps in [0isize, 1, 3, -1, 16] {
                 let rotated = f.ckks.rotate(&x, steps, &f.keys).unwrap();
                 let source = |i: usize| a[(i as isize + steps).rem_euclid(SLOTS as isize) as usize];
-                f.check("rotate", &rotated, source);
+                f.check_within(KEYS_OF_ANY_LEVEL, "rotate", &rotated, source);
             }
-            f.check("conjugate", &f.ckks.conjugate(&x, &f.keys).unwrap(), |i| a[i].conjugate());
+            let conjugate = f.ckks.conjugate(&x, &f.keys).unwrap();
+            f.check_within(KEYS_OF_ANY_LEVEL, "conjugate", &conjugate, |i| a[i].conjugate());
         }
     }
 }

@@ -100,6 +100,7 @@ fn read_bound(
 #[cfg(test)]
 mod tests {
     use super::super::tests::{assault, params, rng};
+    use super::super::{MAGIC, VERSION};
     use super::*;
     use crate::ckks::{Ckks, Encoding};
     use crate::rlwe::SecretKey;
@@ -165,7 +166,7 @@ mod tests {
     #[test]
     fn sets_without_plaintext_moduli_have_no_bfv_ciphertexts() {
         let params = params(&[]);
-        let header = |kind: Kind| [b"TCIT\x01\0", &[kind as u8, 0][..], params.fingerprint()].concat();
+        let header = |kind: Kind| [&MAGIC[..], &VERSION.to_le_bytes(), &[kind as u8, 0], params.fingerprint()].concat();
         let found = |error| matches!(error, Some(WireError::Field { name: "plaintext modulus count", found: 0, .. }));
         let body = [&header(Kind::Ciphertext)[..], &[1, 2, 0, 0, 0, 0]].concat();
         assert!(found(crate::bfv::Ciphertext::from_bytes(&params, &body).err()));
