@@ -21,16 +21,20 @@ impl Backend for Portable {
         debug_assert!(xs.iter().all(|&x| x < q));
         let roots = tables.roots();
         let mut blocks = 1;
-        let mut half = xs.len() >> 1;
-        while half > 0 {
-            for (block, &w) in xs.chunks_exact_mut(2 * half).zip(&roots[blocks..]) {
-                let (lows, highs) = block.split_at_mut(half);
-                for (x, y) in lows.iter_mut().zip(highs) {
-                    (*x, *y) = forward_butterfly(*x, *y, w, q);
-                }
+        let mut len = xs.len();
+        if len.trailing_zeros() & 1 == 1 {
+            let (lows, highs) = xs.split_at_mut(len >> 1);
+            for (x, y) in lows.iter_mut().zip(highs) {
+                (*x, *y) = forward_butterfly(*x, *y, roots[1], q);
             }
-            blocks <<= 1;
-            half >>= 1;
+            (blocks, len) = (2, len >> 1);
+        }
+        while len > 1 {
+            let nodes = roots[blocks..].iter().zip(roots[2 * blocks..].as_chunks::<2>().0);
+            for (block, (&w1, &[w2, w3])) in xs.chunks_exact_mut(len).zip(nodes) {
+                forward_two_levels(block, w1, w2, w3, q);
+            }
+            (blocks, len) = (4 * blocks, len >> 2);
         }
         for x in xs {
             *x = reduce_once(reduce_once(*x, 2 * q), q);
@@ -42,17 +46,23 @@ impl Backend for Portable {
         let q = tables.modulus().value();
         debug_assert!(xs.iter().all(|&x| x < q));
         let roots = tables.inverse_roots();
-        let mut blocks = xs.len() >> 1;
-        let mut half = 1;
-        while blocks > 1 {
-            for (block, &w) in xs.chunks_exact_mut(2 * half).zip(&roots[blocks..]) {
-                let (lows, highs) = block.split_at_mut(half);
+        let mut len = 1;
+        while 4 * len < xs.len() {
+            len <<= 2;
+            let blocks = xs.len() >> len.trailing_zeros();
+            let nodes = roots[blocks..].iter().zip(roots[2 * blocks..].as_chunks::<2>().0);
+            for (block, (&w1, &[w2, w3])) in xs.chunks_exact_mut(len).zip(nodes) {
+                inverse_two_levels(block, w1, w2, w3, q);
+            }
+        }
+        let half = xs.len() >> 1;
+        if len < half {
+            for (part, &w) in xs.chunks_exact_mut(half).zip(&roots[2..]) {
+                let (lows, highs) = part.split_at_mut(half >> 1);
                 for (x, y) in lows.iter_mut().zip(highs) {
                     (*x, *y) = inverse_butterfly(*x, *y, w, q);
                 }
             }
-            blocks >>= 1;
-            half <<= 1;
         }
         // The last level carries the factor 1/n; it also reduces to [0, q).
         let (scale, scaled_root) = tables.last_inverse_level();
@@ -130,6 +140,36 @@ impl Backend for Portable {
             *out = xs[i as usize];
         }
     }
+}
+
+/// Two levels on one block, so that values pass through memory once for both; `[0, 4q) → [0, 4q)`.
+#[inline(always)]
+fn forward_two_levels(block: &mut [u64], w1: Shoup, w2: Shoup, w3: Shoup, q: u64) {
+    for [a, b, c, d] in quarters(block) {
+        let (a0, c0) = forward_butterfly(*a, *c, w1, q);
+        let (b0, d0) = forward_butterfly(*b, *d, w1, q);
+        (*a, *b) = forward_butterfly(a0, b0, w2, q);
+        (*c, *d) = forward_butterfly(c0, d0, w3, q);
+    }
+}
+
+/// Two levels on one block; `[0, 2q) → [0, 2q)`.
+#[inline(always)]
+fn inverse_two_levels(block: &mut [u64], w1: Shoup, w2: Shoup, w3: Shoup, q: u64) {
+    for [a, b, c, d] in quarters(block) {
+        let (a0, b0) = inverse_butterfly(*a, *b, w2, q);
+        let (c0, d0) = inverse_butterfly(*c, *d, w3, q);
+        (*a, *c) = inverse_butterfly(a0, c0, w1, q);
+        (*b, *d) = inverse_butterfly(b0, d0, w1, q);
+    }
+}
+
+/// The values that stand at the same place of each quarter.
+#[inline(always)]
+fn quarters(block: &mut [u64]) -> impl Iterator<Item = [&mut u64; 4]> {
+    let (low, high) = block.split_at_mut(block.len() >> 1);
+    let ((a, b), (c, d)) = (low.split_at_mut(low.len() >> 1), high.split_at_mut(high.len() >> 1));
+    a.iter_mut().zip(b).zip(c).zip(d).map(|(((a, b), c), d)| [a, b, c, d])
 }
 
 /// `(x + w·y, x - w·y)`; `[0, 4q)² → [0, 4q)²` (Harvey 2014, algorithm 4).
