@@ -56,6 +56,89 @@ fn kernels_refuse_slices_of_different_lengths() {
 }
 
 #[test]
+fn fused_kernels_refuse_slices_of_different_lengths() {
+    for (kernels, q) in Kernels::available().flat_map(|k| moduli().into_iter().map(move |q| (k, q))) {
+        let name = |what: &str| format!("{what}, {}, {} bits", kernels.name(), q.bits());
+        let (xs, w, out) = ([1; N], q.shoup(3), &mut [2; N][..]);
+        for len in [0, 8, N - 8, N - 1] {
+            let b = &xs[..len];
+            refused(&name("add_into, left"), out, |out| kernels.add_into(&q, out, b, &xs));
+            refused(&name("add_into, right"), out, |out| kernels.add_into(&q, out, &xs, b));
+            refused(&name("mul_into, left"), out, |out| kernels.mul_into(&q, out, b, &xs));
+            refused(&name("mul_into, right"), out, |out| kernels.mul_into(&q, out, &xs, b));
+            refused(&name("scale_into"), out, |out| kernels.scale_into(&q, out, b, w));
+            refused(&name("scale_add"), out, |out| kernels.scale_add(&q, out, b, w));
+            refused(&name("divide"), out, |out| kernels.divide(&q, out, b, w));
+            refused(&name("lift_centred"), out, |out| kernels.lift_centred(&q, out, b, &q));
+            refused(&name("permute_blocks, values"), out, |out| kernels.permute_blocks(out, b, &[0; N]));
+            refused(&name("permute_blocks, indices"), out, |out| kernels.permute_blocks(out, &xs, &vec![0; len]));
+            refused(&name("add_small"), out, |out| kernels.add_small(&q, out, &vec![0; len]));
+        }
+    }
+}
+
+/// Three outputs of the same length.
+fn thirds(out: &mut [u64]) -> [&mut [u64]; 3] {
+    let (first, rest) = out.split_at_mut(N);
+    let (second, third) = rest.split_at_mut(N);
+    [first, second, third]
+}
+
+/// The same, of which one is shorter.
+fn shortened(out: &mut [u64], i: usize, len: usize) -> [&mut [u64]; 3] {
+    let mut outs = thirds(out);
+    outs[i] = &mut core::mem::take(&mut outs[i])[..len];
+    outs
+}
+
+#[test]
+fn kernels_of_several_outputs_refuse_slices_of_different_lengths() {
+    for (kernels, q) in Kernels::available().flat_map(|k| moduli().into_iter().map(move |q| (k, q))) {
+        let name = |what: &str, i| format!("{what} {i}, {}, {} bits", kernels.name(), q.bits());
+        let (xs, out) = (&[1; N][..], &mut [2; 3 * N][..]);
+        for len in [0, 8, N - 8, N - 1] {
+            let b = &xs[..len];
+            let factors = [([b, xs], [xs; 2]), ([xs, b], [xs; 2]), ([xs; 2], [b, xs]), ([xs; 2], [xs, b])];
+            for (i, (left, right)) in factors.into_iter().enumerate() {
+                refused(&name("tensor", i), out, |out| kernels.tensor(&q, thirds(out), left, right));
+            }
+            for (i, term) in [(b, [xs; 2]), (xs, [b, xs]), (xs, [xs, b])].into_iter().enumerate() {
+                refused(&name("dot_pair", i), out, |out| {
+                    let [first, second, _] = thirds(out);
+                    kernels.dot_pair(&q, [first, second], &[(xs, [xs; 2]), term]);
+                });
+            }
+            for i in 0..3 {
+                refused(&name("tensor, output", i), out, |out| {
+                    kernels.tensor(&q, shortened(out, i, len), [xs; 2], [xs; 2]);
+                });
+                refused(&name("dot_pair, output", i), out, |out| {
+                    let [first, second, third] = shortened(out, i, len);
+                    let outs = if i == 2 { [first, third] } else { [first, second] };
+                    kernels.dot_pair(&q, outs, &[(xs, [xs; 2])]);
+                });
+            }
+        }
+        refused(&name("dot_pair, terms", 0), out, |out| {
+            let [first, second, _] = thirds(out);
+            kernels.dot_pair(&q, [first, second], &vec![(xs, [xs; 2]); MAX_TERMS + 1]);
+        });
+    }
+}
+
+#[test]
+fn samplers_refuse_slices_that_do_not_fit() {
+    for kernels in Kernels::available() {
+        for len in [1, 7, N - 1, N + 1] {
+            refused("keystream", &mut vec![2; len], |out| kernels.keystream(&[7; 32], 1, 0, out));
+            let mut small = [3; N];
+            assert!(catch_unwind(AssertUnwindSafe(|| kernels.binomial(&mut small, &vec![5; len]))).is_err());
+            assert_eq!(small, [3; N], "binomial of {}", kernels.name());
+        }
+    }
+}
+
+#[test]
 fn permutations_refuse_indices_out_of_range() {
     for kernels in Kernels::available() {
         for bad in [N as u32, u32::MAX] {
@@ -64,6 +147,10 @@ fn permutations_refuse_indices_out_of_range() {
                 indices[place] = bad;
                 let run = || kernels.permute(&mut [0; N], &[1; N], &indices);
                 assert!(catch_unwind(run).is_err(), "{}: index {bad} at {place}", kernels.name());
+                // Whole blocks, as that kernel must be given.
+                indices[place & !7..][..8].fill(bad);
+                let run = || kernels.permute_blocks(&mut [0; N], &[1; N], &indices);
+                assert!(catch_unwind(run).is_err(), "{}: blocks, index {bad} at {place}", kernels.name());
             }
         }
     }

@@ -157,9 +157,10 @@ pub trait Backend: Copy + sealed::Sealed {
     /// `[0, q)² → [0, q)`, at most [`MAX_TERMS`] terms.
     #[inline(always)]
     fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
-        assert!(terms.len() <= MAX_TERMS);
+        let len = outs[0].len();
+        assert!(terms.len() <= MAX_TERMS && outs[1].len() == len);
+        assert!(terms.iter().all(|(x, ys)| x.len() == len && ys.iter().all(|y| y.len() == len)));
         for (half, out) in outs.into_iter().enumerate() {
-            assert!(terms.iter().all(|(x, ys)| x.len() == out.len() && ys[half].len() == out.len()));
             for (i, out) in out.iter_mut().enumerate() {
                 let sum = terms.iter().fold(0u128, |sum, (x, ys)| sum + u128::from(x[i]) * u128::from(ys[half][i]));
                 *out = q.reduce_wide(sum);
@@ -176,6 +177,8 @@ pub trait Backend: Copy + sealed::Sealed {
 
     /// `out += (a_0·b_0, a_0·b_1 + a_1·b_0, a_1·b_1)`; `[0, q)⁷ → [0, q)³`.
     fn tensor(self, q: &Modulus, out: [&mut [u64]; 3], a: [&[u64]; 2], b: [&[u64]; 2]) {
+        let n = out[0].len();
+        assert!(out.iter().all(|row| row.len() == n) && a.iter().chain(&b).all(|row| row.len() == n));
         let [x, y, z] = out;
         self.mul_add(q, x, a[0], b[0]);
         self.mul_add(q, y, a[0], b[1]);

@@ -208,6 +208,7 @@ impl Backend for Avx512Ifma {
 
     #[cfg(feature = "rlwe")]
     fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        assert!(out.len().is_multiple_of(8));
         // SAFETY: the token proves the features.
         let done = unsafe { keystream::keystream(key, stream, block, out) };
         Avx512::from(self).keystream(key, stream, block.wrapping_add((done >> 3) as u64), &mut out[done..]);
