@@ -6,7 +6,7 @@ use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKin
 
 use crate::image::{Function, Image, Slot};
 use crate::state::{State, join_all};
-use crate::value::Value;
+use crate::value::{ELSEWHERE, Value};
 
 /// What must not be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,9 +53,15 @@ fn join_states(one: Option<State>, other: Option<State>) -> Option<State> {
 
 /// Follows a function of the program that is given these arguments.
 pub(crate) fn follow(image: &Image, function: &Function, arguments: &[(Register, Value)]) -> Findings {
-    let mut analysis =
-        Analysis { image, info: InstructionInfoFactory::new(), findings: Findings::default(), chain: Vec::new() };
-    analysis.function(function, State::entry(arguments));
+    let mut analysis = Analysis {
+        image,
+        info: InstructionInfoFactory::new(),
+        findings: Findings::default(),
+        chain: Vec::new(),
+        places: Vec::new(),
+        published: ELSEWHERE,
+    };
+    analysis.function(function, 0, State::entry(arguments));
     analysis.findings
 }
 
@@ -64,15 +70,21 @@ pub(crate) struct Analysis<'a> {
     pub(crate) info: InstructionInfoFactory,
     findings: Findings,
     pub(crate) chain: Vec<Call>,
+    /// Where something is allocated: the calls that lead there.
+    places: Vec<Vec<u64>>,
+    /// Of these, what is kept where what is read is taken for public all the way.
+    pub(crate) published: u64,
 }
 
 /// A function that is being followed.
 pub(crate) struct Call {
     start: u64,
+    /// Where it was called.
+    from: u64,
     pub(crate) entry: State,
     /// Where it finds its arguments on the stack: how far from its stack pointer.
     pub(crate) reads: BTreeSet<i64>,
-    /// Whether it writes to the stack of its callers.
+    /// Whether it writes to the stack of its callers, or to what was allocated and may hold secrets.
     pub(crate) writes: bool,
     /// Where it is called while it is being followed, and with what.
     again: Vec<(Instruction, State)>,
@@ -120,10 +132,10 @@ impl Analysis<'_> {
     }
 
     /// The state in which a function returns, if it does.
-    fn function(&mut self, function: &Function, entry: State) -> Option<State> {
+    fn function(&mut self, function: &Function, from: u64, entry: State) -> Option<State> {
         self.findings.functions.insert(function.name.clone());
         let (reads, writes, again) = (BTreeSet::new(), false, Vec::new());
-        self.chain.push(Call { start: function.start, entry: entry.clone(), reads, writes, again });
+        self.chain.push(Call { start: function.start, from, entry: entry.clone(), reads, writes, again });
         let (mut before, mut work) = (BTreeMap::from([(function.start, entry)]), vec![function.start]);
         let mut returned: Option<State> = None;
         while let Some(start) = work.pop() {
@@ -154,7 +166,7 @@ impl Analysis<'_> {
     }
 
     /// By induction: what holds of a call holds of one within it that is given no more secrets, if neither writes to the
-    /// stack of its callers. What was taken for a number was not used as an address, so that it may be one.
+    /// stack of its callers, nor to what was allocated and may hold secrets. What was taken for a number was not used as an address, so that it may be one.
     fn check_recursion(&mut self, call: &Call) {
         let covers = |outer: Value, inner| {
             let unused = inner == Value::Foreign;
@@ -308,18 +320,51 @@ impl Analysis<'_> {
         state.after_call(&after)
     }
 
-    /// What is allocated is taken for public: writing a secret there is reported.
+    /// What is allocated is told apart by the calls that led there. What is released must be public where it points, and
+    /// what is moved is taken along.
     fn allocator(&mut self, instruction: &Instruction, name: &str, state: &State) -> State {
         let public = |register: &Register| !state.get(*register)[0].is_secret();
-        if !ARGUMENTS[..3].iter().all(public) {
+        let count = match name {
+            "malloc" | "free" => 1,
+            "calloc" | "realloc" => 2,
+            _ => 3,
+        };
+        if !ARGUMENTS[..count].iter().all(public) {
             self.report(instruction, Kind::Address);
         }
         let mut after = state.clone();
-        if name == "posix_memalign" {
-            self.store(instruction, state.get(Register::RDI)[0], &[Value::Public; 8], 8, true, &mut after);
+        let allocated = if name == "free" { Value::Number } else { self.allocated(instruction) };
+        let first = state.get(Register::RDI)[0];
+        let result = match (name, first) {
+            ("posix_memalign", _) => {
+                self.store(instruction, first, &[allocated; 8], 8, true, &mut after);
+                Value::Number
+            }
+            // What is moved may be where it was.
+            ("realloc", old) => old.join(allocated),
+            _ => allocated,
+        };
+        match (name, result) {
+            ("calloc", Value::Heap(places)) => after.store_allocated(places, Value::Number),
+            ("realloc", Value::Heap(places)) => after.store_allocated(places, state.load_allocated(places)),
+            _ => {}
         }
-        after.set(Register::RAX, &[Value::Public; 8]);
+        after.set(Register::RAX, &[result; 8]);
         state.after_call(&after)
+    }
+
+    /// Where the calls that led here allocate.
+    fn allocated(&mut self, instruction: &Instruction) -> Value {
+        let place: Vec<_> = self.chain.iter().map(|call| call.from).chain([instruction.ip()]).collect();
+        let known = self.places.iter().position(|other| *other == place).unwrap_or(self.places.len());
+        if known == self.places.len() {
+            self.places.push(place);
+        }
+        if known >= ELSEWHERE.trailing_zeros() as usize {
+            self.report(instruction, Kind::NotFollowed);
+            return Value::Lost;
+        }
+        Value::Heap(1 << known)
     }
 
     /// The state after a call, if the function comes back.
@@ -345,6 +390,6 @@ impl Analysis<'_> {
             outer.again.push((*instruction, entry));
             return Some(state.after_unknown_call());
         }
-        self.function(&callee, entry).map(|returned| state.after_call(&returned))
+        self.function(&callee, instruction.ip(), entry).map(|returned| state.after_call(&returned))
     }
 }

@@ -81,6 +81,9 @@ impl Analysis<'_> {
         if instruction.rflags_read() != 0 && state.secret_flags {
             result = Value::Secret;
         }
+        if scales(instruction.mnemonic()) && !result.is_secret() {
+            result = Value::Number;
+        }
         if varies(instruction.mnemonic()) && result.is_secret() {
             self.report(instruction, Kind::Latency);
         }
@@ -124,7 +127,10 @@ impl Analysis<'_> {
     pub(crate) fn operand(&mut self, instruction: &Instruction, i: u32, state: &State) -> Words {
         match instruction.op_kind(i) {
             OpKind::Register => state.get(instruction.op_register(i)),
-            OpKind::Memory => self.load(instruction, self.address(instruction, state), state),
+            OpKind::Memory => match self.constant(instruction) {
+                Some(value) => [value; 8],
+                None => self.load(instruction, self.address(instruction, state), state),
+            },
             kind if is_immediate(kind) => [Value::Constant(instruction.immediate(i)); 8],
             _ => {
                 self.report(instruction, Kind::NotFollowed);
@@ -133,12 +139,18 @@ impl Analysis<'_> {
         }
     }
 
+    /// What the loader writes where an instruction reads: the address of a function or of a variable.
+    fn constant(&self, instruction: &Instruction) -> Option<Value> {
+        let place = instruction.is_ip_rel_memory_operand().then(|| instruction.ip_rel_memory_address())?;
+        Some(match self.image.code(place)? {
+            Slot::Address(target) if self.image.function_at(target).is_none() => Value::Public,
+            _ => Value::Code([place; 2]),
+        })
+    }
+
     /// What is at an address, as far as the instruction reads: the words beyond repeat the first.
     pub(crate) fn load(&mut self, instruction: &Instruction, address: Value, state: &State) -> Words {
         let bytes = instruction.memory_size().size().max(1);
-        if instruction.is_ip_rel_memory_operand() && self.image.code(instruction.ip_rel_memory_address()).is_some() {
-            return [Value::Code([instruction.ip_rel_memory_address(); 2]); 8];
-        }
         let words = match address {
             Value::Stack { offset, exact } => {
                 let relative = [Register::RSP, Register::RBP].contains(&instruction.memory_base());
@@ -151,6 +163,7 @@ impl Analysis<'_> {
                 }
                 .map(Some)
             }
+            Value::Heap(places) => [Some(state.load_allocated(places)); 8],
             address => core::array::from_fn(|word| address.pointee(word)),
         };
         if words[0].is_none() {
@@ -187,11 +200,10 @@ impl Analysis<'_> {
         surely: bool,
         state: &mut State,
     ) {
-        let public = words[..bytes.div_ceil(8)].iter().all(|word| word.is_public_all_the_way());
         match address {
             Value::Stack { offset, exact } => {
                 self.chain.iter_mut().for_each(|call| call.writes |= above(&call.entry, offset).is_some());
-                let register = matches!(instruction.mnemonic(), Mnemonic::Mov | Mnemonic::Push) && bytes == 8;
+                let register = bytes == 8 && keeps(instruction.mnemonic());
                 match exact {
                     true if register && offset & 7 == 0 => state.stack.store_register(offset, words[0]),
                     true => state.stack.store(offset, words, bytes, surely),
@@ -201,10 +213,20 @@ impl Analysis<'_> {
                     }
                 }
             }
+            Value::Heap(places) => {
+                self.chain.iter_mut().for_each(|call| call.writes |= places & !self.published != 0);
+                if places & self.published != 0 && !self.publish(join_all(words), state) {
+                    self.report(instruction, Kind::Escape);
+                }
+                state.store_allocated(places, join_all(words));
+            }
             // What is read there is taken for secret.
             Value::Data => {}
-            Value::Public if public => {}
-            Value::Public => self.report(instruction, Kind::Escape),
+            Value::Public => {
+                if !words[..bytes.div_ceil(8)].iter().all(|word| self.publish(*word, state)) {
+                    self.report(instruction, Kind::Escape);
+                }
+            }
             // Reported as an address.
             Value::Secret => {}
             Value::Slices { .. }
@@ -216,6 +238,17 @@ impl Analysis<'_> {
                 self.report(instruction, Kind::NotFollowed);
             }
         }
+    }
+}
+
+impl Analysis<'_> {
+    /// Whether a value may be kept where what is read is taken for public all the way: it is, and what was allocated
+    /// behind it, which must stay so from here on.
+    fn publish(&mut self, value: Value, state: &State) -> bool {
+        let Value::Heap(places) = value else { return value.is_public_all_the_way() };
+        let fresh = places & !self.published;
+        self.published |= fresh;
+        fresh == 0 || self.publish(state.load_allocated(fresh), state)
     }
 }
 
@@ -321,6 +354,18 @@ fn varies(mnemonic: Mnemonic) -> bool {
     let name = format!("{mnemonic:?}").to_lowercase();
     ["div", "idiv", "vdiv", "sqrt", "vsqrt", "rsqrt", "vrsqrt", "rcp", "vrcp"].iter().any(|slow| name.starts_with(slow))
         || matches!(mnemonic, Mnemonic::Fdiv | Mnemonic::Fsqrt | Mnemonic::Fprem)
+}
+
+/// Instructions that put a general register by, or change it where it is.
+fn keeps(mnemonic: Mnemonic) -> bool {
+    use Mnemonic::*;
+    matches!(mnemonic, Mov | Push | Add | Sub | And | Or | Xor | Inc | Dec | Neg | Not | Shl | Shr | Sar)
+}
+
+/// Instructions whose results are no addresses.
+fn scales(mnemonic: Mnemonic) -> bool {
+    use Mnemonic::*;
+    matches!(mnemonic, Mul | Imul | Mulx | Div | Shl | Shr | Sar)
 }
 
 /// A shift by nothing leaves the flags as they were.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use iced_x86::Register;
 
-use crate::value::Value;
+use crate::value::{ELSEWHERE, Value};
 
 /// A register or what is in memory: words of eight bytes.
 pub(crate) type Words = [Value; 8];
@@ -16,6 +16,10 @@ pub(crate) fn join_all(words: &Words) -> Value {
     words.iter().copied().map(Value::any_number).fold(Value::Number, Value::join)
 }
 
+fn join_held(one: Option<Value>, other: Option<Value>) -> Option<Value> {
+    one.map_or(other, |one| Some(other.map_or(one, |other| one.join(other))))
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
     general: [Value; 16],
@@ -24,6 +28,8 @@ pub(crate) struct State {
     /// Whether the flags depend on secrets.
     pub(crate) secret_flags: bool,
     pub(crate) stack: Stack,
+    /// What was written to what was allocated in each place, if anything was.
+    heap: [Option<Value>; 63],
 }
 
 impl State {
@@ -35,6 +41,7 @@ impl State {
             masks: [Value::Number; 8],
             secret_flags: false,
             stack: Stack::default(),
+            heap: [None; 63],
         };
         state.set(Register::RSP, &[Value::Stack { offset: 0, exact: true }; 8]);
         arguments.iter().for_each(|(register, value)| state.set(*register, &[*value; 8]));
@@ -68,8 +75,10 @@ impl State {
     pub(crate) fn set(&mut self, register: Register, words: &Words) {
         let (full, number) = (register.full_register(), register.full_register().number());
         if full.is_gpr() {
-            // What is narrower than 32 bits leaves the rest as it was.
-            self.general[number] = if register.size() < 4 { words[0].join(self.general[number]) } else { words[0] };
+            // What is narrower than 32 bits leaves the rest as it was, which is not to be used if it was not before.
+            let old = self.general[number];
+            let rest = register.size() < 4 && old != Value::Foreign;
+            self.general[number] = if rest { words[0].join(old) } else { words[0] };
         } else if full.is_vector_register() {
             self.vectors[number] = *words;
         } else if register.is_k() {
@@ -85,13 +94,31 @@ impl State {
             masks: core::array::from_fn(|i| self.masks[i].join(other.masks[i])),
             secret_flags: self.secret_flags || other.secret_flags,
             stack: self.stack.join(&other.stack),
+            heap: core::array::from_fn(|i| join_held(self.heap[i], other.heap[i])),
         }
+    }
+
+    /// What may be in what was allocated in these places. Where nothing was written yet nothing is read, for which an
+    /// address of the same places stands in until something is.
+    pub(crate) fn load_allocated(&self, places: u64) -> Value {
+        let held = self.heap.iter().enumerate().filter(|(i, _)| places >> i & 1 == 1).map(|(_, held)| *held);
+        let elsewhere = (places & ELSEWHERE != 0).then_some(Value::Public);
+        held.fold(elsewhere, join_held).unwrap_or(Value::Heap(places))
+    }
+
+    /// Something is written to what was allocated in one of these places.
+    pub(crate) fn store_allocated(&mut self, places: u64, value: Value) {
+        let held = self.heap.iter_mut().enumerate().filter(|(i, _)| places >> i & 1 == 1);
+        held.for_each(|(_, held)| *held = join_held(*held, Some(value.any_number())));
     }
 
     /// After a call of a function that left `callee` behind: results and memory are its own, registers that it must
     /// preserve are as before, and others are not to be used.
     pub(crate) fn after_call(&self, callee: &Self) -> Self {
         let mut state = callee.called(&[Register::RAX, Register::RDX], self.get(Register::RSP)[0]);
+        if let Value::Stack { offset, exact: true } = self.get(Register::RSP)[0] {
+            state.stack.discard_below(offset);
+        }
         SAVED.iter().for_each(|register| state.set(*register, &self.get(*register)));
         state
     }
@@ -154,6 +181,13 @@ impl Stack {
                 self.registers.remove(&place);
             }
         }
+    }
+
+    /// What a function that has returned kept below: nothing reads it again.
+    fn discard_below(&mut self, offset: i64) {
+        self.words.retain(|place, _| *place + 8 > offset);
+        self.registers.retain(|place| *place + 8 > offset);
+        self.somewhere.retain(|(_, to), _| *to > offset);
     }
 
     /// Something is written somewhere from one place to another, but where a general register is if it comes from vectors.

@@ -20,6 +20,9 @@ pub(crate) enum Value {
     },
     /// Public: points into the stack, so many bytes from where it began; there or beyond, if not `exact`.
     Stack { offset: i64, exact: bool },
+    /// Public: points into what was allocated in one of these places of the program, a bit for each; or, with
+    /// [`ELSEWHERE`], at what is public all the way.
+    Heap(u64),
     /// Public: points at what is public all the way, or is a number.
     Public,
     /// Public: one of two functions, or of two places where the loader writes the address of one.
@@ -30,7 +33,10 @@ pub(crate) enum Value {
     Constant(u64),
 }
 
-use Value::{Code, Constant, Data, Foreign, Lost, Number, Public, Secret, Slices, Stack};
+/// The bit of [`Value::Heap`] for no place.
+pub(crate) const ELSEWHERE: u64 = 1 << 63;
+
+use Value::{Code, Constant, Data, Foreign, Heap, Lost, Number, Public, Secret, Slices, Stack};
 
 /// Below every stack.
 const BOTTOM: i64 = i64::MIN / 2;
@@ -64,7 +70,9 @@ impl Value {
                 // A loop that goes on downwards must come to an end.
                 Stack { offset: if !exact && y < x { BOTTOM } else { x.min(y) }, exact: false }
             }
-            (Stack { .. } | Lost, _) | (_, Stack { .. } | Lost) => Lost,
+            (Heap(x), Heap(y)) => Heap(x | y),
+            (Heap(x), Public) | (Public, Heap(x)) => Heap(x | ELSEWHERE),
+            (Stack { .. } | Heap(_) | Lost, _) | (_, Stack { .. } | Heap(_) | Lost) => Lost,
             (Data, _) | (_, Data) => Data,
             (Slices { depth: x, .. }, Slices { depth: y, .. }) => Slices { depth: x.min(y), offset: None },
             (slices @ Slices { .. }, _) | (_, slices) => slices,
@@ -79,6 +87,8 @@ impl Value {
         match (self.any_number(), other.any_number()) {
             (Secret | Foreign, _) | (_, Secret | Foreign) => Secret,
             (Stack { .. }, Stack { .. }) => Number,
+            (Heap(_), Heap(_)) => Number,
+            (heap @ Heap(_), Number | Public) | (Number | Public, heap @ Heap(_)) => heap,
             (Stack { offset, .. }, Number | Public) | (Number | Public, Stack { offset, .. }) => {
                 Stack { offset, exact: false }
             }
@@ -98,17 +108,19 @@ impl Value {
         }
     }
 
-    /// What lies at this address, eight bytes by eight. `None` where nothing is known to lie. Stacks know their own.
+    /// What lies at this address, eight bytes by eight. `None` where nothing is known to lie. States know what is on
+    /// the stack and in what was allocated.
     pub(crate) fn pointee(self, word: usize) -> Option<Self> {
         Some(match self {
-            Data | Secret => Secret,
+            // The worst there is, where anything may be.
+            Data | Secret | Lost => Secret,
             Slices { depth, offset } => match (depth, offset.map(|offset| (usize::from(offset) + 8 * word) % 16)) {
                 (_, Some(8)) => Number,
                 (1, _) => Data,
                 (depth, _) => Slices { depth: depth - 1, offset: Some(0) },
             },
             Public | Code(_) => Public,
-            Lost | Foreign | Number | Constant(_) | Stack { .. } => return None,
+            Foreign | Number | Constant(_) | Stack { .. } | Heap(_) => return None,
         })
     }
 }

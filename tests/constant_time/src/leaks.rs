@@ -11,7 +11,17 @@ use crate::kernels::{Data, Kernel, Public, Sums};
 
 /// Keeps the leaks in the program.
 pub fn keep() {
-    let leaks: [Kernel; 7] = [branch, branch_on_stack, branch_in_callee, address, division, float_division, escape];
+    let leaks: [Kernel; 9] = [
+        branch,
+        branch_on_stack,
+        branch_on_heap,
+        branch_in_callee,
+        address,
+        division,
+        float_division,
+        escape,
+        escape_in_box,
+    ];
     black_box((leaks, ESCAPED.load(Relaxed)));
     #[cfg(target_arch = "x86_64")]
     black_box(lanes::branch_on_lanes as unsafe fn(Kernels, &Public, &mut Data<'_>, &Sums<'_>));
@@ -33,6 +43,16 @@ fn branch_on_stack(_: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_
     }
     let index = public.indices[0] as usize % words.len();
     if black_box(&words)[index] == 7 {
+        data.out.fill(0);
+    }
+}
+
+/// A secret kept in what is allocated, behind an address that is kept there as well.
+#[inline(never)]
+fn branch_on_heap(_: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
+    let words = black_box(data.a.to_vec());
+    let slices: Vec<_> = public.indices.iter().map(|&i| &words[i as usize..]).collect();
+    if black_box(&slices).iter().any(|slice| slice[0] == 7) {
         data.out.fill(0);
     }
 }
@@ -76,6 +96,12 @@ fn float_division(_: Kernels, _: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
 #[inline(never)]
 fn escape(_: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
     ESCAPED.store(data.out[0] ^ public.q.value(), Relaxed);
+}
+
+/// The same, by the address of what was allocated for it.
+#[inline(never)]
+fn escape_in_box(_: Kernels, _: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
+    ESCAPED.store((&raw const *Box::leak(Box::new(data.out[0]))).expose_provenance() as u64, Relaxed);
 }
 
 static ESCAPED: AtomicU64 = AtomicU64::new(0);
