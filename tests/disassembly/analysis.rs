@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpKind, Register};
+use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
 use crate::image::{Function, Image, Slot};
 use crate::state::{State, join_all};
@@ -173,8 +173,8 @@ impl Analysis<'_> {
             unused || outer.join(inner) == outer || outer == Value::Number && inner == Value::Public
         };
         for (instruction, inner) in &call.again {
-            let registers =
-                ARGUMENTS.iter().all(|register| covers(call.entry.get(*register)[0], inner.get(*register)[0]));
+            let register = |register: Register| covers(call.entry.get(register)[0], inner.get(register)[0]);
+            let registers = ARGUMENTS.iter().all(|&argument| register(argument) || !self.reads(call.start, argument));
             let argument = |state: &State, place: i64| match state.get(Register::RSP)[0] {
                 Value::Stack { offset, exact: true } => state.stack.load(offset + place)[0],
                 _ => Value::Secret,
@@ -184,6 +184,49 @@ impl Analysis<'_> {
                 self.report(instruction, Kind::NotFollowed);
             }
         }
+    }
+
+    /// Whether a function may read what it finds in a register, other than to hand it to itself.
+    fn reads(&mut self, start: u64, argument: Register) -> bool {
+        let Some(function) = self.image.function_at(start) else { return true };
+        let (mut seen, mut work) = (BTreeSet::new(), vec![start]);
+        while let Some(address) = work.pop() {
+            if !(function.start..function.end).contains(&address) {
+                return true;
+            }
+            if !seen.insert(address) {
+                continue;
+            }
+            let instruction = self.image.instruction(address);
+            let used = self.info.info(&instruction).used_registers().iter();
+            let used = used.filter(|used| used.register().full_register() == argument);
+            let accesses: Vec<_> = used.map(|used| (used.access(), used.register().size())).collect();
+            if accesses.iter().any(|(access, _)| *access != OpAccess::Write) {
+                return true;
+            }
+            let written = accesses.iter().any(|(_, size)| *size >= 4);
+            match instruction.flow_control() {
+                _ if written => {}
+                FlowControl::Next => work.push(instruction.next_ip()),
+                FlowControl::ConditionalBranch => {
+                    work.extend([instruction.next_ip(), instruction.near_branch_target()]);
+                }
+                FlowControl::UnconditionalBranch => work.push(instruction.near_branch_target()),
+                FlowControl::Return | FlowControl::Exception => {}
+                // It does not survive a call.
+                FlowControl::Call if instruction.near_branch_target() == start => {}
+                FlowControl::IndirectCall if self.fails(&instruction) => {}
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether an instruction calls what does not come back.
+    fn fails(&self, call: &Instruction) -> bool {
+        let slot = call.is_ip_rel_memory_operand().then(|| self.image.code(call.ip_rel_memory_address()));
+        let Some(Some(Slot::Address(target))) = slot else { return false };
+        self.image.function_at(target).is_some_and(|function| diverges(&function.name))
     }
 
     fn step(&mut self, function: &Function, instruction: &Instruction, state: &mut State) -> Next {

@@ -12,6 +12,8 @@ use tacit_core::backend::{Backend, Kernels};
 fn main() {
     for kernels in Kernels::available() {
         let mut count = |op: &str, n: usize, limbs: usize, run: &mut dyn FnMut()| {
+            // What is made once, when it is first needed, is not counted.
+            run();
             counted_region(run);
             region_counted();
             println!("{op}/{n}/{limbs}/{}", kernels.name());
