@@ -112,12 +112,29 @@ impl Bfv {
     /// # Errors
     /// [`EvalError`] for operands of different level or of more than two polynomials, or exhausted noise.
     pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        self.written(|out, scratch| self.multiply_into(a, b, out, scratch))
+    }
+
+    /// As [`Bfv::multiply`], in place. Unspecified content after an error.
+    ///
+    /// # Errors
+    /// See [`Bfv::multiply`].
+    pub fn multiply_into(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
         check_alike(a, b)?;
         check_size(a, 2)?;
         let level = self.level(a.level);
-        let streams = a.streams.iter().zip(&b.streams).zip(&level.streams);
-        let streams = streams.map(|((a, b), stream)| level.product(&stream.tensor, a, Some(b)));
-        self.checked(a.level, level.rules.multiply(a.noise, b.noise), streams.collect())
+        self.reshape(out, a.level, 3, level.rules.multiply(a.noise, b.noise), scratch)?;
+        let factors = a.streams.iter().zip(&b.streams).zip(&level.streams);
+        for (((a, b), stream), out) in factors.zip(&mut out.streams) {
+            level.product(&stream.tensor, a, Some(b), out, scratch);
+        }
+        Ok(())
     }
 
     /// Slot-wise square, of three polynomials. Seven eighths of the transforms of [`Bfv::multiply`].
@@ -125,11 +142,21 @@ impl Bfv {
     /// # Errors
     /// [`EvalError`] for an operand of more than two polynomials, or exhausted noise.
     pub fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
+        self.written(|out, scratch| self.square_into(a, out, scratch))
+    }
+
+    /// As [`Bfv::square`], in place. Unspecified content after an error.
+    ///
+    /// # Errors
+    /// See [`Bfv::square`].
+    pub fn square_into(&self, a: &Ciphertext, out: &mut Ciphertext, scratch: &mut Scratch) -> Result<(), EvalError> {
         check_size(a, 2)?;
         let level = self.level(a.level);
-        let streams = a.streams.iter().zip(&level.streams);
-        let streams = streams.map(|(parts, stream)| level.product(&stream.tensor, parts, None));
-        self.checked(a.level, level.rules.multiply(a.noise, a.noise), streams.collect())
+        self.reshape(out, a.level, 3, level.rules.multiply(a.noise, a.noise), scratch)?;
+        for ((parts, stream), out) in a.streams.iter().zip(&level.streams).zip(&mut out.streams) {
+            level.product(&stream.tensor, parts, None, out, scratch);
+        }
+        Ok(())
     }
 
     /// Switches down to a lower level: the message stays, noise and bytes shrink with the modulus.

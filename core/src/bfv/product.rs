@@ -22,17 +22,16 @@
 //! `P` for each of four polynomials, `k` more for both of `b'`, and `k + p` for each of three results. A square is
 //! `7k + 7p`.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use num_bigint::BigUint;
 
 use super::Level;
-use crate::backend::{AlignedWords, Backend};
+use crate::backend::Backend;
 use crate::error::ParamError;
 use crate::modulus::Modulus;
 use crate::params::Params;
-use crate::poly::{Coeff, Eval, Poly, Ring};
+use crate::poly::{Eval, Poly, Ring, Scratch};
 use crate::prime::ntt_primes_vartime;
 use crate::rns::{BaseConverter, crt_inverse, residue_vartime};
 
@@ -116,28 +115,36 @@ impl TensorLifts {
 
 impl Level {
     /// The three polynomials of a product; of a square, if there is no second factor.
-    pub(super) fn product(&self, lifts: &TensorLifts, a: &[Poly<Eval>], b: Option<&[Poly<Eval>]>) -> Box<[Poly<Eval>]> {
+    pub(super) fn product(
+        &self,
+        lifts: &TensorLifts,
+        a: &[Poly<Eval>],
+        b: Option<&[Poly<Eval>]>,
+        out: &mut [Poly<Eval>],
+        scratch: &mut Scratch,
+    ) {
         let (n, k, p) = (self.ring.degree(), self.ring.basis().len(), self.tensor.auxiliary.basis().len());
-        // One allocation: allocators keep one large block where they hand many middling ones back to the system.
-        let mut rows = AlignedWords::zeros(n * (7 * p + 3 * k));
+        // One buffer: allocators keep one large block where they hand many middling ones back to the system.
+        let mut rows = scratch.words(n * (7 * p + 3 * k));
         let (factors, rest) = rows.split_at_mut(4 * p * n);
         let (products, rest) = rest.split_at_mut(3 * p * n);
         let (over_q, coefficients) = rest.split_at_mut(2 * k * n);
         self.lift(lifts, a, b, coefficients, factors, over_q);
+        products.fill(0);
         self.tensor.products(n, factors, products);
         self.ring.forward_rows(over_q);
-        let mut out = [0, 1, 2].map(|i| {
-            let mut remainder: Poly<Coeff> = self.ring.zero();
-            let scaled = &products[i * p * n..(i + 1) * p * n];
-            self.tensor.remainder.convert(self.ring.kernels(), scaled, remainder.residues_mut());
-            self.ring.forward(remainder)
-        });
-        for (i, q) in self.ring.moduli().iter().enumerate() {
-            let [b0, b1] = [i, k + i].map(|row| &over_q[row * n..(row + 1) * n]);
-            let out = out.each_mut().map(|poly| poly.limb_mut(i));
-            self.ring.kernels().tensor(q, out, [a[0].limb(i), a[1].limb(i)], [b0, b1]);
+        for (scaled, out) in products.chunks_exact(p * n).zip(&mut *out) {
+            self.tensor.remainder.convert(self.ring.kernels(), scaled, out.residues_mut());
+            self.ring.forward_rows(out.residues_mut());
         }
-        out.into()
+        if let [x, y, z] = out {
+            for (i, q) in self.ring.moduli().iter().enumerate() {
+                let [b0, b1] = [i, k + i].map(|row| &over_q[row * n..(row + 1) * n]);
+                let sums = [x.limb_mut(i), y.limb_mut(i), z.limb_mut(i)];
+                self.ring.kernels().tensor(q, sums, [a[0].limb(i), a[1].limb(i)], [b0, b1]);
+            }
+        }
+        scratch.give(rows);
     }
 
     /// Coefficients of both factors: `t·a_0`, `t·a_1`, and the scaled residues of `b'_0` and `b'_1`, over `P`; and `t/P·b'_0`,

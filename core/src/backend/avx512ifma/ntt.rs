@@ -2,7 +2,7 @@
 //!
 //! Everything is done in *quads*, four butterflies side by side, so that the latency of one is hidden by the others.
 //! Stretches that do not fit the first cache are split by one pass and then taken one part after the other. The number
-//! of operations is counted against the machine in the docs of [`forward`] and [`inverse`].
+//! of operations is counted against the machine in the docs of [`mod@forward`] and [`mod@inverse`].
 
 mod forward;
 mod inverse;

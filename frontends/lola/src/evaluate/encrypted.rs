@@ -79,11 +79,20 @@ pub struct Encrypted<'a> {
     scratches: Mutex<Vec<Scratch>>,
     /// Ciphertexts that no operation will read.
     spare: Mutex<Vec<Ciphertext>>,
+    /// As many as squares were ever under way at once.
+    products: Mutex<Vec<Ciphertext>>,
 }
 
 impl<'a> Encrypted<'a> {
     pub(crate) const fn new(bfv: &'a Bfv, prepared: &'a Prepared, keys: &'a EvaluationKeys) -> Self {
-        Self { bfv, prepared, keys, scratches: Mutex::new(Vec::new()), spare: Mutex::new(Vec::new()) }
+        Self {
+            bfv,
+            prepared,
+            keys,
+            scratches: Mutex::new(Vec::new()),
+            spare: Mutex::new(Vec::new()),
+            products: Mutex::new(Vec::new()),
+        }
     }
 
     fn factor(&self, plain: PlainId, level: usize) -> Result<&PlainMultiplicand, EvalError> {
@@ -162,8 +171,13 @@ impl Evaluator for Encrypted<'_> {
     }
 
     fn square(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
-        let product = self.bfv.square(a)?;
-        self.write(a.level(), |out, scratch| self.bfv.relinearise_into(&product, self.keys, out, scratch))
+        self.write(a.level(), |out, scratch| {
+            let mut product = lock(&self.products).pop().unwrap_or_else(|| self.bfv.zero(a.level()));
+            self.bfv.square_into(a, &mut product, scratch)?;
+            self.bfv.relinearise_into(&product, self.keys, out, scratch)?;
+            lock(&self.products).push(product);
+            Ok(())
+        })
     }
 
     fn switch_to(&self, a: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {

@@ -2,7 +2,7 @@
 //!
 //! A butterfly is three multiply-adds, an addition and a subtraction, five operations on eight lanes; reducing `x` adds
 //! two. With two such operations per cycle, `n/2·log2 n` butterflies take at least `2.5/8` cycles each in the class
-//! [`Ample`](super::room::Ample) and `3.5/8` in [`Tight`](super::room::Tight).
+//! [`Ample`] and `3.5/8` in [`Tight`].
 
 use core::arch::x86_64::*;
 
