@@ -1,4 +1,6 @@
 //! Kernels in safe Rust, for every machine. Written so that the compiler can drop bounds checks and unroll.
+//!
+//! In scalar words, on purpose: products of 64 bits, which all this is made of, have no vector form on baseline targets.
 
 use super::{Backend, MAX_TERMS, NttTables, sealed};
 use crate::ct::reduce_once;
