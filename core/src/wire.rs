@@ -162,7 +162,8 @@ impl<'a> Reader<'a> {
         for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
             let (head, tail) = rest.split_at(bits::packed_len(limb.len(), q.bits()));
             bits::unpack(head, q.bits(), limb);
-            if limb.iter().any(|&x| x >= q.value()) {
+            // No early end: the largest is found in vectors.
+            if limb.iter().fold(0, |most, &x| most.max(x)) >= q.value() {
                 return Err(WireError::NotCanonical);
             }
             rest = tail;

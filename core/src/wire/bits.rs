@@ -8,32 +8,36 @@ pub(super) const fn packed_len(count: usize, bits: u32) -> usize {
     (count >> 3) * bits as usize
 }
 
-/// Appends words below `2^bits`, `bits ≤ 64`.
+/// Appends words below `2^bits`, `bits ≤ 64`; a multiple of 8 of them.
 pub(super) fn pack(words: &[u64], bits: u32, out: &mut Vec<u8>) {
     let mut buffer = 0u128;
     let mut held = 0;
     for &word in words {
         buffer |= u128::from(word) << held;
         held += bits;
-        while held >= 8 {
-            out.push(buffer as u8);
-            buffer >>= 8;
-            held -= 8;
+        if held >= u64::BITS {
+            out.extend_from_slice(&(buffer as u64).to_le_bytes());
+            buffer >>= u64::BITS;
+            held -= u64::BITS;
         }
     }
+    out.extend_from_slice(&(buffer as u64).to_le_bytes()[..held as usize >> 3]);
 }
 
-/// Reads as many words as `out` holds; `bytes` has [`packed_len`] of them.
+/// Reads as many words as `out` holds, a multiple of 8; `bytes` has [`packed_len`] of them.
 pub(super) fn unpack(bytes: &[u8], bits: u32, out: &mut [u64]) {
     debug_assert_eq!(bytes.len(), packed_len(out.len(), bits));
     let mask = u64::MAX >> (u64::BITS - bits);
-    let mut bytes = bytes.iter();
+    let (whole, tail) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..tail.len()].copy_from_slice(tail);
+    let mut chunks = whole.iter().chain([&last]);
     let mut buffer = 0u128;
     let mut held = 0;
     for word in out {
-        while held < bits {
-            buffer |= u128::from(*bytes.next().unwrap_or(&0)) << held;
-            held += 8;
+        if held < bits {
+            buffer |= u128::from(chunks.next().map_or(0, |chunk| u64::from_le_bytes(*chunk))) << held;
+            held += u64::BITS;
         }
         *word = buffer as u64 & mask;
         buffer >>= bits;
@@ -56,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn unpack_inverts_pack(bits in 1u32..=64, words in proptest::collection::vec(any::<u64>(), 16)) {
+        fn unpack_inverts_pack(bits in 1u32..=64, words in (1usize..5).prop_flat_map(|n| proptest::collection::vec(any::<u64>(), 8 * n))) {
             let words: Vec<u64> = words.iter().map(|w| w >> (64 - bits)).collect();
             let mut bytes = Vec::new();
             pack(&words, bits, &mut bytes);
