@@ -94,7 +94,7 @@ fn without_data_the_model_is_shown() {
 fn what_encryption_cannot_compute_is_refused_by_name_but_shown_in_the_clear() {
     let folder = Folder::new();
     let (onnx, table) = (folder.file("m.onnx", model("Relu")), folder.file("rows.csv", rows()));
-    refuse(&format!("import {onnx}"), 4, &["m.onnx", "\"Relu_1\" (Relu)", "square (x·x)", "interactive mode"]);
+    refuse(&format!("import {onnx}"), 4, &["m.onnx", "\"Relu_1\" (Relu)", "square (x·x)", "--clear"]);
     let report = json(&format!("import {onnx} --clear --calibrate {table} --names alike,unlike --json"));
     assert_eq!(report["clear"]["rows"], 324);
     assert!(report["clear"]["correct"].as_u64().unwrap() > 160);

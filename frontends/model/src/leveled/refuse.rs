@@ -21,13 +21,11 @@ pub(super) fn check(graph: &Graph) -> Result<(), GraphError> {
 }
 
 fn objection(operator: &Operator) -> Option<(&'static str, &'static str)> {
-    let interactive = "put a square (x·x) in its place and train the network again, or use the interactive mode";
+    let square = "put a square (x·x) in its place and train the network again, or evaluate it in the clear (`--clear`)";
     match operator {
-        Operator::Relu | Operator::Clip { .. } => Some((COMPARES, interactive)),
-        Operator::MaxPool(_) => {
-            Some((COMPARES, "put an AveragePool in its place and train the network again, or use the interactive mode"))
-        }
-        Operator::Sigmoid => Some((DIVIDES, interactive)),
+        Operator::Relu | Operator::Clip { .. } => Some((COMPARES, square)),
+        Operator::MaxPool(_) => Some((COMPARES, "put an AveragePool in its place and train the network again")),
+        Operator::Sigmoid => Some((DIVIDES, square)),
         Operator::Softmax { .. } => {
             Some((DIVIDES, "leave it out, or make it the last operation: there it changes no decision and is dropped"))
         }

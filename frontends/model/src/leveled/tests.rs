@@ -172,9 +172,9 @@ fn what_encryption_cannot_do_is_named_with_advice() {
     let window = Window::of([2, 2]);
     let cases = [
         (Operator::Relu, "\"n\" (Relu)", "square (x·x)"),
-        (Operator::Clip { low: 0.0, high: 6.0 }, "\"n\" (Clip)", "interactive mode"),
+        (Operator::Clip { low: 0.0, high: 6.0 }, "\"n\" (Clip)", "square (x·x)"),
         (Operator::MaxPool(window), "\"n\" (MaxPool)", "AveragePool"),
-        (Operator::Sigmoid, "\"n\" (Sigmoid)", "interactive mode"),
+        (Operator::Sigmoid, "\"n\" (Sigmoid)", "square (x·x)"),
         (Operator::Softmax { first: 1, end: 2, log: true }, "\"n\" (LogSoftmax)", "last operation"),
         (Operator::ArgMax { axis: 1, keep: true }, "\"n\" (ArgMax)", "last operation"),
     ];
