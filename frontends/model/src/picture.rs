@@ -15,8 +15,9 @@
 use alloc::vec::Vec;
 use std::io::Cursor;
 
+use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::error::ModelError;
 
@@ -66,10 +67,32 @@ pub fn read_picture(bytes: &[u8]) -> Result<Vec<u8>, ModelError> {
     Ok(ink.centre_in(SIDE).into_pixels())
 }
 
+/// The decoder takes for granted that a palette is whole colours.
+fn check_palette(bytes: &[u8]) -> Result<(), ModelError> {
+    const SIGNATURE: usize = 8;
+    let mut rest = bytes.get(SIGNATURE..).unwrap_or(&[]);
+    while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+        let Some((kind, data)) = tail.split_first_chunk::<4>() else { break };
+        let length = u32::from_be_bytes(*length) as usize;
+        if kind == b"PLTE" && (length == 0 || !length.is_multiple_of(3)) {
+            let hint = ImageFormatHint::Exact(ImageFormat::Png);
+            let error =
+                DecodingError::new(hint, format!("a palette of {length} bytes: expected three for each colour"));
+            return Err(ModelError::PictureDecode(ImageError::Decoding(error)));
+        }
+        // A chunk ends with four bytes of checksum.
+        rest = length.checked_add(4).and_then(|length| data.get(length..)).unwrap_or(&[]);
+    }
+    Ok(())
+}
+
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ModelError> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(ModelError::Io)?;
     if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
         return Err(ModelError::PictureFormat);
+    }
+    if reader.format() == Some(ImageFormat::Png) {
+        check_palette(bytes)?;
     }
     reader.limits(limits());
     let mut decoder = reader.into_decoder().map_err(ModelError::PictureDecode)?;

@@ -35,11 +35,11 @@ impl Barrett {
         }
     }
 
-    /// `x·y mod q` in `[0, 3q)` for `x, y` in `[0, q)`.
+    /// `x·y mod q` in `[0, 4q)` for `x, y` in `[0, q)`.
     ///
     /// With `m = q·2^shift` and `z = x·2^shift·y < 2^120`, let `top = z/2^58 - e1 < 2^62` and `reciprocal = 2^122/m - e2`. The
-    /// estimate of `top·reciprocal/2^64` is below `z/m` by less than `e1·reciprocal/2^64 + e2·top/2^64 + 2 < 1/2 + 1/4 + 2`:
-    /// the lowest product of halves and one fraction are dropped.
+    /// estimate of `top·reciprocal/2^64` is below `z/m` by less than `e1·reciprocal/2^64 + e2·top/2^64 + 3 < 1/2 + 1/4 + 3`:
+    /// the lowest product of halves and two fractions are dropped.
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq")]
     fn mul_lazy(&self, x: __m512i, y: __m512i) -> __m512i {
@@ -79,7 +79,8 @@ pub(super) fn mul_add(q: &Modulus, acc: &mut [u64], a: &[u64], b: &[u64]) {
     let ((acc, acc_rest), (a, a_rest), (b, b_rest)) =
         (acc.as_chunks_mut::<8>(), a.as_chunks::<8>(), b.as_chunks::<8>());
     for ((sum, x), y) in acc.iter_mut().zip(a).zip(b) {
-        let product = barrett.mul_lazy(load(x), load(y));
+        // With the sum, the product would exceed 4q.
+        let product = Lanes::reduce_once(barrett.mul_lazy(load(x), load(y)), barrett.lanes.two_q);
         let value = _mm512_add_epi64(product, load(sum));
         store(sum, barrett.lanes.reduce_fourfold(value));
     }
