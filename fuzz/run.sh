@@ -33,11 +33,11 @@ if [ "$target" != smoke ]; then
         -max_len=16384 -print_final_stats=1 "$@" "corpus/$target"
 fi
 
-# Two at a time; a target says how often it ran, or how it failed.
+# Two at a time, from one seed, so that a run can be repeated; a target says how often it ran, or how it failed.
 export build host seconds
 printf '%s\n' $targets | xargs -P 2 -I NAME sh -c '
     log=artifacts/NAME/smoke.log
-    if "$build/$host/release/NAME" -max_total_time="$seconds" -artifact_prefix=artifacts/NAME/ -max_len=16384 \
+    if "$build/$host/release/NAME" -max_total_time="$seconds" -artifact_prefix=artifacts/NAME/ -max_len=16384 -seed=1 \
         -print_final_stats=1 corpus/NAME >"$log" 2>&1; then
         echo "NAME: $(sed -n "s/^stat::number_of_executed_units: *//p" "$log") runs in $seconds s"
     else

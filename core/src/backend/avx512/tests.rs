@@ -121,3 +121,15 @@ fn pointwise_products_agree_with_the_portable_ones() {
         assert_eq!(ours, expected, "mul_scalar, q = {}", q.value());
     }
 }
+
+/// A product that comes out just above `3q`: with the largest sum it would be beyond what is reduced at once.
+#[test]
+fn sums_with_the_largest_product_are_reduced() {
+    let Some(backend) = Avx512::detect() else { return };
+    let q = Modulus::new(48_952_169_866_241).unwrap();
+    let last = [q.value() - 1; 8];
+    let (mut ours, mut expected) = (last, last);
+    backend.mul_add(&q, &mut ours, &last, &last);
+    Portable.mul_add(&q, &mut expected, &last, &last);
+    assert_eq!(ours, expected);
+}

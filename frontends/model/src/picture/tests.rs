@@ -160,3 +160,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn palettes_of_broken_colours_are_refused() {
+    let chunk = |kind: &[u8; 4], data: &[u8]| [&(data.len() as u32).to_be_bytes()[..], kind, data, &[0; 4]].concat();
+    let header = chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 3, 0, 0, 0]);
+    for colours in [0usize, 1, 49] {
+        let bytes = [&b"\x89PNG\r\n\x1a\n"[..], &header, &chunk(b"PLTE", &vec![7; colours])].concat();
+        let error = read_picture(&bytes).unwrap_err();
+        assert!(matches!(error, ModelError::PictureDecode(_)) && error.to_string().contains("palette"), "{error}");
+    }
+}
