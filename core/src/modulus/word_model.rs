@@ -120,6 +120,40 @@ fn lane_fraction<const W: u32, const LANE: u32>(x: u128, q: u128) -> u128 {
     low::<LANE>(upper << (W - shift)) + (lower >> shift)
 }
 
+/// `Sums::reduce` of 52-bit lanes before its last step.
+fn lane_sums_lazy<const W: u32>(high: u128, low_half: u128, q: u128) -> u128 {
+    let half = 1 << (W - 1);
+    let upper = 2 * high + (low_half >> (W - 1));
+    assert!(upper == low::<W>(upper), "the multiplier reads all of it");
+    let sum = low_half % half + shoup_lazy::<W>(half % q, upper, q);
+    assert!(sum == low::<W>(sum), "a word holds the sum");
+    shoup_lazy::<W>(1, sum, q)
+}
+
+/// `Short::reduce` of 52-bit lanes before its last steps.
+fn lane_short_lazy<const W: u32>(high: u128, low_half: u128, q: u128) -> u128 {
+    let high = high + (low_half >> W);
+    assert!(high == low::<W>(high), "the multiplier reads all of it");
+    shoup_lazy::<W>(1, low_half, q) + shoup_lazy::<W>((1 << W) % q, high, q)
+}
+
+/// `high_estimate` of 64-bit lanes: the product of the lower halves is dropped, and two fractions.
+fn high_estimate<const W: u32>(x: u128, y: u128) -> u128 {
+    let half = |x: u128| (x >> (W / 2), x & ((1 << (W / 2)) - 1));
+    let ((x1, x0), (y1, y0)) = (half(x), half(y));
+    low::<W>(x1 * y1 + ((x1 * y0) >> (W / 2)) + ((x0 * y1) >> (W / 2)))
+}
+
+/// `Barrett::mul_lazy` of 64-bit lanes: every modulus as if it had `W - 4` bits.
+fn half_barrett_lazy<const W: u32>(x: u128, y: u128, q: u128) -> u128 {
+    let most = W - 4;
+    let shift = most - bits(q);
+    let (m, z) = (q << shift, (x << shift) * y);
+    let (reciprocal, top) = ((1 << (2 * most + 2)) / m, z >> (most - 2));
+    assert!(reciprocal == low::<W>(reciprocal) && top == low::<W>(top), "words hold both");
+    low::<W>(z.wrapping_sub(high_estimate::<W>(top, reciprocal).wrapping_mul(m))) >> shift
+}
+
 /// Checks `f(x) = expected mod q` and `f(x) < bound` for each operand, and gives the largest result.
 fn largest(q: u128, operands: impl Iterator<Item = (u128, u128)>, bound: u128, f: impl Fn(u128) -> u128) -> u128 {
     operands.fold(0, |largest, (x, residue)| {
@@ -258,6 +292,46 @@ fn lane_sums() {
     });
     let closest = closest.fold(0.0, f64::max);
     assert!((4.57..6.0).contains(&closest), "the subtraction of 4q is needed: {closest}");
+}
+
+/// Every value below half a double word, also with low halves that are longer than a word.
+#[test]
+fn lane_sums_of_few_products() {
+    for q in moduli(6) {
+        for z in 0..1u128 << 15 {
+            let (high, half) = (z >> 8, low::<8>(z));
+            for carry in 0..=high.min(3) {
+                let lazy = lane_sums_lazy::<8>(high - carry, half + (carry << 8), q);
+                assert!(lazy < 2 * q && lazy % q == z % q, "q = {q}, z = {z}: {lazy}");
+            }
+        }
+    }
+    for q in moduli(4) {
+        for (high, half) in (0..48u128).flat_map(|high| (0..1u128 << 10).map(move |half| (high, half))) {
+            let lazy = lane_short_lazy::<6>(high, half, q);
+            assert!(lazy < 4 * q && lazy % q == ((high << 6) + half) % q, "q = {q}, {high}, {half}: {lazy}");
+        }
+    }
+}
+
+/// Every product of residues, alone and with a summand: it is below `4q`, but not below `3q`, so that a summand has to wait
+/// for the first subtraction.
+#[test]
+fn barrett_by_halves() {
+    let mut closest = 0.0f64;
+    for q in moduli(8) {
+        for (x, y) in (0..q).flat_map(|x| (0..q).map(move |y| (x, y))) {
+            let lazy = half_barrett_lazy::<12>(x, y, q);
+            assert!(lazy < 4 * q, "{x}·{y} mod {q}: {lazy}");
+            closest = closest.max(lazy as f64 / q as f64);
+            let product = min_reduce_once::<12>(lazy, 2 * q);
+            for c in [0, q - 1] {
+                let sum = min_reduce_once::<12>(min_reduce_once::<12>(product + c, 2 * q), q);
+                assert_eq!(sum, (x * y + c) % q, "{x}·{y} + {c} mod {q}");
+            }
+        }
+    }
+    assert!((3.0..3.75).contains(&closest), "{closest}");
 }
 
 #[test]

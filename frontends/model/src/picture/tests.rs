@@ -96,7 +96,7 @@ fn other_files_are_refused() {
 #[test]
 fn large_pictures_are_refused() {
     let error = read_picture(&png(GrayImage::new(MAX_SIDE + 1, 1))).unwrap_err();
-    assert!(matches!(error, ModelError::PictureDecode(image::ImageError::Limits(_))), "{error}");
+    assert!(matches!(error, ModelError::PictureDecode(ImageError::Limits(_))), "{error}");
     // A header that announces 8192×8192 pixels of 8 bytes each, 512 MiB, and nothing behind it.
     let mut bytes = png(DynamicImage::new_rgba16(1, 1));
     for side in [16, 20] {
@@ -106,7 +106,7 @@ fn large_pictures_are_refused() {
     crc.update(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&crc.sum().to_be_bytes());
     let error = read_picture(&bytes).unwrap_err();
-    assert!(matches!(error, ModelError::PictureDecode(image::ImageError::Limits(_))), "{error}");
+    assert!(matches!(error, ModelError::PictureDecode(ImageError::Limits(_))), "{error}");
 }
 
 #[test]
