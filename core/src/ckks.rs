@@ -56,13 +56,17 @@ mod complex;
 mod encode;
 mod evaluate;
 mod fft;
+mod hoisted;
+mod in_place;
 mod linear;
+mod rotate;
 mod rules;
 mod scale;
 
 pub use cipher::{Ciphertext, Decrypted, SeededCiphertext};
 pub use complex::Complex;
 pub use encode::{Encoding, Plaintext};
+pub use hoisted::{Hoisted, RaisedCiphertext, RaisedPlaintext};
 pub use rules::{Bounds, NoiseRules};
 pub use scale::Scale;
 

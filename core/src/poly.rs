@@ -119,6 +119,12 @@ impl<D> Poly<D> {
         Self::from_residues(self.residues.gather(count, stretches), self.degree)
     }
 
+    /// The first limbs of another, as many as there are.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        let count = self.residues.len();
+        self.residues.copy_from_slice(&other.residues[..count]);
+    }
+
     /// The limbs in order.
     pub fn limbs(&self) -> impl ExactSizeIterator<Item = &[u64]> {
         self.residues.chunks_exact(self.degree)
@@ -328,16 +334,47 @@ impl Ring {
     /// If an operand is of another ring, or there are more than [`MAX_TERMS`] terms.
     #[must_use]
     pub fn dot(&self, terms: &[(&Poly<Eval>, &Poly<Eval>)]) -> Poly<Eval> {
+        assert!(terms.len() <= MAX_TERMS);
         let mut out = self.zero();
-        for (a, b) in terms {
-            self.check(a);
-            self.check(b);
-        }
-        for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
-            let terms: Vec<_> = terms.iter().map(|(a, b)| (a.limb(i), b.limb(i))).collect();
-            self.kernels.dot(q, limb, &terms);
-        }
+        self.dot_into(&mut out, terms.len(), |i| terms[i], &mut Scratch::new());
         out
+    }
+
+    /// [`Ring::dot`] of any number of terms in place, without allocation: one reduction per value and [`MAX_TERMS`] terms.
+    pub(crate) fn dot_into<'a>(
+        &self,
+        out: &mut Poly<Eval>,
+        count: usize,
+        term: impl Fn(usize) -> (&'a Poly<Eval>, &'a Poly<Eval>),
+        scratch: &mut Scratch,
+    ) {
+        self.check(out);
+        (0..count).map(&term).for_each(|(a, b)| [a, b].into_iter().for_each(|poly| self.check(poly)));
+        let mut partial = (count > MAX_TERMS).then(|| scratch.words(self.degree));
+        for (i, (limb, q)) in out.limbs_mut().zip(self.moduli()).enumerate() {
+            let mut slices: [(&[u64], &[u64]); MAX_TERMS] = [(&[], &[]); MAX_TERMS];
+            for start in (0..count.max(1)).step_by(MAX_TERMS) {
+                let terms = (start..count.min(start + MAX_TERMS)).map(&term);
+                let len = slices.iter_mut().zip(terms).map(|(slice, (a, b))| *slice = (a.limb(i), b.limb(i))).count();
+                match &mut partial {
+                    Some(partial) if start > 0 => {
+                        self.kernels.dot(q, partial, &slices[..len]);
+                        self.kernels.add(q, limb, partial);
+                    }
+                    _ => self.kernels.dot(q, limb, &slices[..len]),
+                }
+            }
+        }
+        partial.into_iter().for_each(|words| scratch.give(words));
+    }
+
+    /// `Σ a_i`, of at least one term, in place.
+    pub(crate) fn sum_into<'a, D: 'a>(&self, out: &mut Poly<D>, count: usize, term: impl Fn(usize) -> &'a Poly<D>) {
+        if count == 1 {
+            return out.copy_from(term(0));
+        }
+        self.add_into(out, term(0), term(1));
+        (2..count).for_each(|i| self.add_assign(out, term(i)));
     }
 
     /// `Σ w_i·a_i` for signed words `w_i`, with one reduction per value and [`MAX_TERMS`] terms.

@@ -17,9 +17,15 @@ pub const GALOIS_GENERATOR: usize = 5;
 /// The Galois element that rotates each row of `n/2` slots to the left by `steps` (to the right if negative).
 #[must_use]
 pub fn rotation_element(degree: usize, steps: isize) -> usize {
-    let row = degree >> 1;
-    let power = steps.rem_euclid(row as isize);
-    (0..power).fold(1, |element, _| (element * GALOIS_GENERATOR) & (2 * degree - 1))
+    let (row, mask) = (degree >> 1, 2 * degree - 1);
+    let (mut element, mut square, mut power) = (1, GALOIS_GENERATOR, steps.rem_euclid(row as isize));
+    while power > 0 {
+        if power & 1 == 1 {
+            element = (element * square) & mask;
+        }
+        (square, power) = ((square * square) & mask, power >> 1);
+    }
+    element
 }
 
 /// The Galois element that swaps the two rows of slots.
@@ -41,5 +47,9 @@ mod tests {
         assert_eq!((rotation_element(16, -1) * 5) % 32, 1);
         assert_eq!(rotation_element(16, 8), 1);
         assert_eq!(row_swap_element(16), 31);
+        for steps in 0..64 {
+            let element = (0..steps).fold(1, |element, _| (element * GALOIS_GENERATOR) % 256);
+            assert_eq!(rotation_element(128, steps), element);
+        }
     }
 }

@@ -2,10 +2,8 @@
 //! decrypt.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use super::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand};
-use crate::backend::MAX_TERMS;
 use crate::error::EvalError;
 use crate::poly::{Eval, Poly, Scratch};
 use crate::rlwe::NoiseBound;
@@ -85,26 +83,7 @@ impl Bfv {
         terms: &[&Ciphertext],
         factors: &[&PlainMultiplicand],
     ) -> Result<Ciphertext, EvalError> {
-        let (Some((first, rest)), true) = (terms.split_first(), terms.len() == factors.len()) else {
-            return Err(EvalError::OperandCount { left: terms.len(), right: factors.len() });
-        };
-        rest.iter().try_for_each(|term| check_alike(first, term))?;
-        factors.iter().try_for_each(|factor| check_levels(first.level, factor.level))?;
-        let rules = self.rules(first.level);
-        let bounds = terms.iter().zip(factors).map(|(term, factor)| (rules.mul_plain(term.noise, factor.norm), 1));
-        let noise = rules.linear_combination(bounds);
-        let ring = &self.level(first.level).ring;
-        let part = |j: usize, i: usize| {
-            let pairs: Vec<_> = terms.iter().zip(factors).map(|(a, b)| (&a.streams[j][i], &b.streams[j])).collect();
-            let mut parts = pairs.chunks(MAX_TERMS).map(|pairs| ring.dot(pairs));
-            let first = parts.next().unwrap_or_else(|| ring.zero());
-            parts.fold(first, |mut sum, part| {
-                ring.add_assign(&mut sum, &part);
-                sum
-            })
-        };
-        let streams = (0..first.streams.len()).map(|j| (0..first.size()).map(|i| part(j, i)).collect());
-        self.checked(first.level, noise, streams.collect())
+        self.written(|out, scratch| self.inner_product_into(terms, factors, out, scratch))
     }
 
     /// Slot-wise product, of three polynomials; [`Bfv::relinearise`] makes it two again.

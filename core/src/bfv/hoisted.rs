@@ -20,6 +20,7 @@ use crate::rlwe::{EvaluationKeys, NoiseBound, rotation_element};
 pub struct Hoisted<'a> {
     bfv: &'a Bfv,
     ciphertext: &'a Ciphertext,
+    gadget: Gadget,
     key_level: usize,
     /// For each stream.
     digits: Box<[Decomposed]>,
@@ -29,6 +30,7 @@ pub struct Hoisted<'a> {
 #[derive(Debug)]
 pub struct RaisedCiphertext {
     level: usize,
+    gadget: Gadget,
     key_level: usize,
     /// In units of `P`.
     noise: NoiseBound,
@@ -60,11 +62,10 @@ impl Bfv {
         scratch: &mut Scratch,
     ) -> Result<Hoisted<'a>, EvalError> {
         check_size(a, 2)?;
-        self.check_key_level(a.level, key_level)?;
-        let gadget = Gadget::at(&self.params, key_level);
+        let gadget = Gadget::serving(&self.params, a.level, key_level)?;
         let switcher = &self.level(a.level).switcher;
         let digits = a.streams.iter().map(|parts| switcher.decompose(&parts[1], gadget, scratch)).collect();
-        Ok(Hoisted { bfv: self, ciphertext: a, key_level, digits })
+        Ok(Hoisted { bfv: self, ciphertext: a, gadget, key_level, digits })
     }
 
     /// The form in which a plaintext is multiplied with ciphertexts of `level` that were raised for keys of `key_level`.
@@ -79,8 +80,7 @@ impl Bfv {
         key_level: usize,
     ) -> Result<RaisedMultiplicand, EvalError> {
         self.check_level(level)?;
-        self.check_key_level(level, key_level)?;
-        let gadget = Gadget::at(&self.params, key_level);
+        let gadget = Gadget::serving(&self.params, level, key_level)?;
         let ring = self.level(level).switcher.raised_ring(gadget);
         let lift = |(plain, poly): (&crate::poly::Ring, &Poly<Coeff>)| {
             let mut lifted: Poly<Coeff> = ring.zero();
@@ -105,11 +105,7 @@ impl Bfv {
     ) -> Result<RaisedCiphertext, EvalError> {
         let noise = self.product_noise(a, b)?;
         let ring = self.level(a.level).switcher.raised_ring(b.gadget);
-        let streams = a.streams.iter().zip(&b.streams).map(|(part, factor)| {
-            let mut product = Raised::new(ring, b.gadget, scratch);
-            product.mul_assign(ring, factor, part);
-            product
-        });
+        let streams = a.streams.iter().zip(&b.streams).map(|(part, factor)| part.times(ring, factor, scratch));
         Ok(RaisedCiphertext { noise, streams: streams.collect(), ..*a })
     }
 
@@ -140,9 +136,8 @@ impl Bfv {
     pub fn add_raised(&self, sum: &mut RaisedCiphertext, a: &RaisedCiphertext) -> Result<(), EvalError> {
         check_raised(sum, a)?;
         sum.noise = self.rules(a.level).check(sum.noise.plus(a.noise))?;
-        for (sum, part) in sum.streams.iter_mut().zip(&a.streams) {
-            sum.add_assign(self.level(a.level).switcher.raised_ring(part.gadget()), part);
-        }
+        let ring = self.level(a.level).switcher.raised_ring(a.gadget);
+        sum.streams.iter_mut().zip(&a.streams).for_each(|(sum, part)| sum.add_assign(ring, part));
         Ok(())
     }
 
@@ -154,21 +149,15 @@ impl Bfv {
         let level = self.level(a.level);
         let mut out = self.zero(a.level);
         self.reshape(&mut out, a.level, 2, level.rules.lower(a.noise), scratch)?;
-        for (out, mut stream) in out.streams.iter_mut().zip(a.streams) {
-            level.switcher.lower(&mut stream, out, scratch);
-            stream.give(scratch);
+        for (out, stream) in out.streams.iter_mut().zip(a.streams) {
+            level.switcher.lower(stream, out, scratch);
         }
         Ok(out)
     }
 
-    fn check_key_level(&self, level: usize, key_level: usize) -> Result<(), EvalError> {
-        self.check_level(key_level)?;
-        if key_level < level { Err(EvalError::LevelMismatch { left: level, right: key_level }) } else { Ok(()) }
-    }
-
     fn product_noise(&self, a: &RaisedCiphertext, b: &RaisedMultiplicand) -> Result<NoiseBound, EvalError> {
         check_levels(a.level, b.level)?;
-        if a.streams.iter().any(|part| part.gadget() != b.gadget) {
+        if a.gadget != b.gadget {
             return Err(EvalError::KeyLevelMismatch { left: a.key_level, right: b.key_level });
         }
         let rules = self.rules(a.level);
@@ -198,10 +187,8 @@ impl Hoisted<'_> {
         out: &mut Ciphertext,
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
-        if element == 1 {
-            return self.bfv.copy_into(self.ciphertext, out, scratch);
-        }
-        let (a, key) = (self.ciphertext, self.key(element, keys)?);
+        let a = self.ciphertext;
+        let Some(key) = self.key(element, keys)? else { return self.bfv.copy_into(a, out, scratch) };
         let level = self.bfv.level(a.level);
         self.bfv.reshape(out, a.level, 2, level.rules.key_switch(a.noise), scratch)?;
         for ((out, parts), digits) in out.streams.iter_mut().zip(&a.streams).zip(&self.digits) {
@@ -220,19 +207,13 @@ impl Hoisted<'_> {
         keys: &EvaluationKeys,
         scratch: &mut Scratch,
     ) -> Result<RaisedCiphertext, EvalError> {
-        let (a, element) = (self.ciphertext, self.element(steps));
-        let key = if element == 1 { None } else { Some(self.key(element, keys)?) };
+        let (a, key) = (self.ciphertext, self.key(self.element(steps), keys)?);
         let level = self.bfv.level(a.level);
         let noise = level.rules.check(key.map_or(a.noise, |_| level.rules.rotate_raised(a.noise)))?;
-        let streams = a.streams.iter().zip(&self.digits).map(|(parts, digits)| {
-            let mut out = Raised::new(level.switcher.raised_ring(digits.gadget()), digits.gadget(), scratch);
-            match key {
-                Some(key) => level.switcher.rotate_raised(parts, digits, key, &mut out, scratch),
-                None => level.switcher.raise(parts, &mut out),
-            }
-            out
-        });
-        Ok(RaisedCiphertext { level: a.level, key_level: self.key_level, noise, streams: streams.collect() })
+        let streams = a.streams.iter().zip(&self.digits);
+        let streams =
+            streams.map(|(parts, digits)| level.switcher.rotate_raised(parts, digits, key, scratch)).collect();
+        Ok(RaisedCiphertext { level: a.level, gadget: self.gadget, key_level: self.key_level, noise, streams })
     }
 
     /// Gives the digits' buffers back.
@@ -240,21 +221,12 @@ impl Hoisted<'_> {
         self.digits.into_iter().for_each(|digits| digits.give(scratch));
     }
 
-    /// Whether keys that were made at this level take these digits.
-    pub(super) fn serves(&self, key_level: usize) -> bool {
-        Gadget::at(self.bfv.params(), key_level) == Gadget::at(self.bfv.params(), self.key_level)
-    }
-
     fn element(&self, steps: isize) -> usize {
         rotation_element(self.bfv.params().degree(), steps)
     }
 
-    fn key<'k>(&self, element: usize, keys: &'k EvaluationKeys) -> Result<&'k GaloisKey, EvalError> {
-        let key = keys.galois(element, self.ciphertext.level)?;
-        if self.digits.iter().all(|digits| digits.gadget() == key.gadget()) {
-            return Ok(key);
-        }
-        Err(EvalError::KeyLevelMismatch { left: self.key_level, right: key.level() })
+    fn key<'k>(&self, element: usize, keys: &'k EvaluationKeys) -> Result<Option<&'k GaloisKey>, EvalError> {
+        keys.hoisting(element, self.ciphertext.level, (self.gadget, self.key_level))
     }
 }
 
@@ -273,7 +245,7 @@ impl RaisedCiphertext {
 
 fn check_raised(a: &RaisedCiphertext, b: &RaisedCiphertext) -> Result<(), EvalError> {
     check_levels(a.level, b.level)?;
-    if a.streams.iter().zip(&b.streams).all(|(a, b)| a.gadget() == b.gadget()) {
+    if a.gadget == b.gadget {
         return Ok(());
     }
     Err(EvalError::KeyLevelMismatch { left: a.key_level, right: b.key_level })

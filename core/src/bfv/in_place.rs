@@ -34,15 +34,13 @@ impl Bfv {
         let Some((first, rest)) = terms.split_first() else {
             return Err(EvalError::OperandCount { left: 0, right: 0 });
         };
-        let Some((second, others)) = rest.split_first() else { return self.copy_into(first, out, scratch) };
         rest.iter().try_for_each(|term| check_alike(first, term))?;
         let noise = rest.iter().fold(first.noise, |noise, term| noise.plus(term.noise));
         self.reshape(out, first.level, first.size(), noise, scratch)?;
         let ring = &self.level(first.level).ring;
         for (j, parts) in out.streams.iter_mut().enumerate() {
             for (i, part) in parts.iter_mut().enumerate() {
-                ring.add_into(part, &first.streams[j][i], &second.streams[j][i]);
-                others.iter().for_each(|term| ring.add_assign(part, &term.streams[j][i]));
+                ring.sum_into(part, terms.len(), |k| &terms[k].streams[j][i]);
             }
         }
         Ok(())
@@ -103,8 +101,7 @@ impl Bfv {
         self.reshape(out, a.level, a.size(), level.rules.add_plain(a.noise), scratch)?;
         for ((out, parts), message) in out.streams.iter_mut().zip(&a.streams).zip(&b.streams) {
             level.ring.add_into(&mut out[0], &parts[0], message);
-            let rest = out.iter_mut().zip(parts.iter()).skip(1);
-            rest.for_each(|(out, part)| out.residues_mut().copy_from_slice(part.residues()));
+            out.iter_mut().zip(parts.iter()).skip(1).for_each(|(out, part)| out.copy_from(part));
         }
         Ok(())
     }
@@ -125,6 +122,34 @@ impl Bfv {
         self.reshape(out, a.level, a.size(), level.rules.mul_plain(a.noise, b.norm), scratch)?;
         for ((out, parts), factor) in out.streams.iter_mut().zip(&a.streams).zip(&b.streams) {
             out.iter_mut().zip(parts.iter()).for_each(|(out, part)| level.ring.mul_into(out, part, factor));
+        }
+        Ok(())
+    }
+
+    /// `out = Σ a_i·b_i`; see [`Bfv::inner_product`].
+    ///
+    /// # Errors
+    /// See [`Bfv::inner_product`].
+    pub fn inner_product_into(
+        &self,
+        terms: &[&Ciphertext],
+        factors: &[&PlainMultiplicand],
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let (Some((first, rest)), true) = (terms.split_first(), terms.len() == factors.len()) else {
+            return Err(EvalError::OperandCount { left: terms.len(), right: factors.len() });
+        };
+        rest.iter().try_for_each(|term| check_alike(first, term))?;
+        factors.iter().try_for_each(|factor| check_levels(first.level, factor.level))?;
+        let rules = self.rules(first.level);
+        let bounds = terms.iter().zip(factors).map(|(term, factor)| (rules.mul_plain(term.noise, factor.norm), 1));
+        self.reshape(out, first.level, first.size(), rules.linear_combination(bounds), scratch)?;
+        let ring = &self.level(first.level).ring;
+        for (j, parts) in out.streams.iter_mut().enumerate() {
+            for (i, part) in parts.iter_mut().enumerate() {
+                ring.dot_into(part, terms.len(), |k| (&terms[k].streams[j][i], &factors[k].streams[j]), scratch);
+            }
         }
         Ok(())
     }
@@ -181,7 +206,7 @@ impl Bfv {
     ) -> Result<(), EvalError> {
         self.reshape(out, a.level, a.size(), a.noise, scratch)?;
         let parts = out.streams.iter_mut().flatten().zip(a.streams.iter().flatten());
-        parts.for_each(|(out, part)| out.residues_mut().copy_from_slice(part.residues()));
+        parts.for_each(|(out, part)| out.copy_from(part));
         Ok(())
     }
 

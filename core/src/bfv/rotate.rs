@@ -75,10 +75,8 @@ impl Bfv {
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
         check_size(a, 2)?;
-        if element == 1 {
-            return self.copy_into(a, out, scratch);
-        }
-        let (level, key) = (self.level(a.level), keys.galois(element, a.level)?);
+        let Some(key) = keys.switching(element, a.level)? else { return self.copy_into(a, out, scratch) };
+        let level = self.level(a.level);
         self.reshape(out, a.level, 2, level.rules.key_switch(a.noise), scratch)?;
         for (out, parts) in out.streams.iter_mut().zip(&a.streams) {
             level.switcher.rotate(parts, key, out, scratch);
@@ -115,26 +113,47 @@ impl Bfv {
         out: &mut [Ciphertext],
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
-        if out.len() != steps.len() {
-            return Err(EvalError::OperandCount { left: out.len(), right: steps.len() });
+        let elements = steps.iter().map(|&steps| rotation_element(self.params.degree(), steps));
+        self.apply_each(a, &elements, keys, out, scratch)
+    }
+
+    /// As [`Bfv::rotate_many_into`], for automorphisms `X → X^g` in place of rotations.
+    ///
+    /// # Errors
+    /// See [`Bfv::rotate_many_into`].
+    pub fn apply_galois_many_into(
+        &self,
+        a: &Ciphertext,
+        elements: &[usize],
+        keys: &EvaluationKeys,
+        out: &mut [Ciphertext],
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        self.apply_each(a, &elements.iter().copied(), keys, out, scratch)
+    }
+
+    fn apply_each(
+        &self,
+        a: &Ciphertext,
+        elements: &(impl ExactSizeIterator<Item = usize> + Clone),
+        keys: &EvaluationKeys,
+        out: &mut [Ciphertext],
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        if out.len() != elements.len() {
+            return Err(EvalError::OperandCount { left: out.len(), right: elements.len() });
         }
-        let mut hoisted: Option<super::Hoisted<'_>> = None;
-        for (out, &steps) in out.iter_mut().zip(steps) {
-            let element = rotation_element(self.params.degree(), steps);
-            let other = |hoisted: &super::Hoisted<'_>, key_level| !hoisted.serves(key_level);
-            if element != 1 {
-                let key_level = keys.galois(element, a.level)?.level();
-                if hoisted.as_ref().is_none_or(|hoisted| other(hoisted, key_level)) {
-                    hoisted.take().into_iter().for_each(|hoisted| hoisted.recycle(scratch));
-                    hoisted = Some(self.hoist(a, key_level, scratch)?);
-                }
-            }
-            match &hoisted {
-                Some(hoisted) => hoisted.apply_galois_into(element, keys, out, scratch)?,
-                None => self.apply_galois_into(a, element, keys, out, scratch)?,
-            }
+        check_size(a, 2)?;
+        let level = self.level(a.level);
+        for (out, element) in out.iter_mut().zip(elements.clone()) {
+            let noise = keys.switching(element, a.level)?.map_or(a.noise, |_| level.rules.key_switch(a.noise));
+            self.reshape(out, a.level, 2, noise, scratch)?;
         }
-        hoisted.into_iter().for_each(|hoisted| hoisted.recycle(scratch));
+        for (j, parts) in a.streams.iter().enumerate() {
+            let chosen = elements.clone().filter_map(|element| keys.switching(element, a.level).ok());
+            let images = chosen.zip(out.iter_mut().map(|out| &mut *out.streams[j]));
+            level.switcher.rotate_each(parts, images, scratch);
+        }
         Ok(())
     }
 }

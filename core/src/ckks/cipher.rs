@@ -50,6 +50,14 @@ impl Ciphertext {
         self.bounds
     }
 
+    /// The same ciphertext with other bounds. The caller vouches for them: an analysis of the whole program, or knowledge of
+    /// the data, may know tighter ones on message and noise than the rules derive operation by operation. Nothing can check
+    /// them, and no later operation asks again: wrong bounds give wrong answers, unnoticed.
+    #[must_use]
+    pub fn with_bounds(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
     /// Bits after the binary point that the noise bound leaves: the error of each slot is at most `2^-precision`.
     #[must_use]
     pub fn precision(&self) -> f64 {

@@ -4,9 +4,8 @@
 use alloc::vec::Vec;
 
 use super::{Bounds, Ciphertext, Ckks, Encoding, Plaintext, Scale};
-use crate::backend::{Backend, MAX_TERMS};
+use crate::backend::Backend;
 use crate::error::EvalError;
-use crate::poly::{Eval, Poly};
 
 impl Ckks {
     /// Slot-wise sum. The scale is that of the first operand.
@@ -23,17 +22,7 @@ impl Ckks {
     /// # Errors
     /// Those of [`Ckks::add`]; [`EvalError::OperandCount`] for no operands.
     pub fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
-        let Some((first, rest)) = terms.split_first() else {
-            return Err(EvalError::OperandCount { left: 0, right: 0 });
-        };
-        let mut out = (*first).clone();
-        for term in rest {
-            Self::check_alike(&out, term)?;
-            out.bounds = out.bounds.plus(matched(out.scale, term.scale, term.bounds)?);
-            let ring = &self.level(out.level()).ring;
-            out.parts.iter_mut().zip(&term.parts).for_each(|(out, part)| ring.add_assign(out, part));
-        }
-        self.checked(out)
+        self.written(|out, scratch| self.sum_into(terms, out, scratch))
     }
 
     /// Slot-wise difference. The scale is that of the first operand.
@@ -63,11 +52,7 @@ impl Ckks {
     /// # Errors
     /// [`EvalError::LevelMismatch`], [`EvalError::ScaleMismatch`], [`EvalError::MessageTooLarge`].
     pub fn add_plain(&self, a: &Ciphertext, b: &Plaintext) -> Result<Ciphertext, EvalError> {
-        check_levels(a.level(), b.level())?;
-        let mut out = a.clone();
-        out.bounds = out.bounds.plus(matched(a.scale, b.scale, b.bounds)?);
-        self.level(a.level()).ring.add_assign(&mut out.parts[0], &b.poly);
-        self.checked(out)
+        self.written(|out, scratch| self.add_plain_into(a, b, out, scratch))
     }
 
     /// Slot-wise product with a plaintext of the same level. Scales multiply; [`Ckks::rescale`] brings the product back
@@ -85,23 +70,7 @@ impl Ckks {
     /// [`EvalError::OperandCount`] for no operands or lists of different length; otherwise those of [`Ckks::mul_plain`] and
     /// [`Ckks::add`], the scales being those of the products.
     pub fn dot_plain(&self, a: &[&Ciphertext], b: &[&Plaintext]) -> Result<Ciphertext, EvalError> {
-        let (Some(first), Some(factor), true) = (a.first(), b.first(), a.len() == b.len()) else {
-            return Err(EvalError::OperandCount { left: a.len(), right: b.len() });
-        };
-        let scale = first.scale.times(factor.scale)?;
-        let mut bounds: Option<Bounds> = None;
-        for (a, b) in a.iter().zip(b) {
-            Self::check_alike(first, a)?;
-            check_levels(a.level(), b.level())?;
-            let term = matched(scale, a.scale.times(b.scale)?, a.bounds.times(b.bounds))?;
-            bounds = Some(bounds.map_or(term, |sum| sum.plus(term)));
-        }
-        let part = |i: usize| {
-            let terms: Vec<_> = a.iter().zip(b).map(|(a, b)| (&a.parts[i], &b.poly)).collect();
-            self.dot(first.level(), &terms)
-        };
-        let bounds = bounds.unwrap_or(first.bounds);
-        self.checked(Ciphertext { scale, bounds, parts: (0..first.size()).map(part).collect() })
+        self.written(|out, scratch| self.dot_plain_into(a, b, out, scratch))
     }
 
     /// Slot-wise product with a signed word. Scale and level stay.
@@ -158,18 +127,7 @@ impl Ckks {
         self.checked(out)
     }
 
-    /// `Σ a_i·b_i` for any number of terms.
-    pub(super) fn dot(&self, level: usize, terms: &[(&Poly<Eval>, &Poly<Eval>)]) -> Poly<Eval> {
-        let ring = &self.level(level).ring;
-        let sums = terms.chunks(MAX_TERMS).map(|terms| ring.dot(terms));
-        let total = sums.reduce(|mut sum, next| {
-            ring.add_assign(&mut sum, &next);
-            sum
-        });
-        total.unwrap_or_else(|| ring.zero())
-    }
-
-    pub(super) fn checked(&self, a: Ciphertext) -> Result<Ciphertext, EvalError> {
+    fn checked(&self, a: Ciphertext) -> Result<Ciphertext, EvalError> {
         self.rules(a.level()).check(a.bounds).map(|bounds| Ciphertext { bounds, ..a })
     }
 
@@ -180,7 +138,7 @@ impl Ckks {
 }
 
 /// The bounds of an operand that is added at the scale `left`.
-fn matched(left: Scale, right: Scale, bounds: Bounds) -> Result<Bounds, EvalError> {
+pub(super) fn matched(left: Scale, right: Scale, bounds: Bounds) -> Result<Bounds, EvalError> {
     if !left.matches(right) {
         return Err(EvalError::ScaleMismatch { left, right });
     }

@@ -78,6 +78,8 @@ pub struct NoiseRules {
     log2_q: f64,
     /// The prime that rescaling drops.
     last_prime: u64,
+    /// What the product with a key adds, before the rounding of the division by `P`.
+    key_product: NoiseBound,
     /// What a key switch adds.
     key_switch: NoiseBound,
 }
@@ -91,16 +93,18 @@ impl NoiseRules {
     #[must_use]
     pub fn new(degree: usize, ciphertext: &[u64], special: &[u64], level: usize) -> Self {
         let primes = &ciphertext[..level];
-        let switch = |key_level: usize| {
+        let product = |key_level: usize| {
             let gadget = Gadget::new(&ciphertext[..key_level], special);
             let digit_bits = gadget.digits(level).map(|digit| log2_product(&primes[digit]));
-            key_switch(degree, digit_bits, log2_product(&special[..gadget.special()]))
+            key_product(degree, digit_bits, log2_product(&special[..gadget.special()]))
         };
+        let key_product = (level..=ciphertext.len()).map(product).fold(1.0, f64::max);
         Self {
             degree,
             log2_q: log2_product(primes),
             last_prime: primes[level - 1],
-            key_switch: (level..=ciphertext.len()).map(switch).max().unwrap_or(NoiseBound::new(1.0)),
+            key_product: NoiseBound::new(key_product),
+            key_switch: NoiseBound::new(key_product + rounding(degree, 2)),
         }
     }
 
@@ -155,6 +159,18 @@ impl NoiseRules {
         a.with_noise(self.key_switch)
     }
 
+    /// A rotation that stays modulo `Q·P`, in units of `P`.
+    #[must_use]
+    pub fn rotate_raised(&self, a: Bounds) -> Bounds {
+        a.with_noise(self.key_product)
+    }
+
+    /// The division by `P` of a sum modulo `Q·P`.
+    #[must_use]
+    pub fn lower(&self, a: Bounds) -> Bounds {
+        a.with_noise(NoiseBound::new(rounding(self.degree, 2)))
+    }
+
     /// Rescaling a ciphertext of `size` polynomials.
     #[must_use]
     pub fn rescale(&self, a: Bounds, size: usize) -> Bounds {
@@ -198,11 +214,10 @@ fn rounding(degree: usize, size: usize) -> f64 {
     (0..size).map(|d| tail(d) * libm::sqrt(rounding * libm::pow(secret, d as f64))).sum()
 }
 
-/// What key switching adds: `Σ_j d_j·e_j / P` for centred digits `d_j` modulo `D_j`, and the rounding.
-fn key_switch(degree: usize, digit_bits: impl Iterator<Item = f64>, special_bits: f64) -> NoiseBound {
+/// What the product with a switching key adds: `Σ_j d_j·e_j / P` for centred digits `d_j` modulo `D_j`.
+fn key_product(degree: usize, digit_bits: impl Iterator<Item = f64>, special_bits: f64) -> f64 {
     let ratios: f64 = digit_bits.map(|bits| libm::exp2(2.0 * (bits - special_bits)) / 12.0).sum();
-    let products = degree as f64 * libm::sqrt(NOISE_VARIANCE * ratios);
-    NoiseBound::new(tail(1) * products + rounding(degree, 2))
+    tail(1) * degree as f64 * libm::sqrt(NOISE_VARIANCE * ratios)
 }
 
 #[cfg(test)]

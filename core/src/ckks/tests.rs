@@ -3,6 +3,7 @@
 use super::*;
 use crate::backend::{Backend, Kernels};
 use crate::params::Security;
+use crate::poly::Scratch;
 use crate::rlwe::{EvaluationKeys, KeyRequest, PublicKey, SecretKey, rotation_element, row_swap_element};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -208,6 +209,175 @@ fn rotations_and_conjugation() {
             f.check_within(KEYS_OF_ANY_LEVEL, "conjugate", &conjugate, |i| a[i].conjugate());
         }
     }
+}
+
+/// Rotations and conjugation in place, with digits in common, one by one or in a list: the same bits.
+#[test]
+fn hoisted_rotations_are_rotations() {
+    for mut f in fixtures() {
+        let a = f.values(2.0);
+        let elements = [rotation_element(N, 1), 1, row_swap_element(N), rotation_element(N, -1)];
+        let mut scratch = Scratch::new();
+        for level in [1, 2, TOP] {
+            let x = f.encrypt(&a, &encoding(level, 40, 2.0));
+            let expected = elements.map(|element| f.ckks.apply_galois(&x, element, &f.keys).unwrap());
+            // Of another shape than the results, to be given theirs.
+            let mut out = elements.map(|_| f.ckks.zero(TOP));
+            f.ckks.apply_galois_many_into(&x, &elements, &f.keys, &mut out, &mut scratch).unwrap();
+            assert_eq!(out, expected);
+            let steps = [1, 0, 3, -1];
+            let many = f.ckks.rotate_many(&x, &steps, &f.keys, &mut scratch).unwrap();
+            let hoisted = f.ckks.hoist(&x, TOP, &mut scratch).unwrap();
+            for (steps, found) in steps.into_iter().zip(many) {
+                assert_eq!(found, f.ckks.rotate(&x, steps, &f.keys).unwrap(), "{steps}");
+                assert_eq!(found, hoisted.rotate(steps, &f.keys, &mut scratch).unwrap(), "{steps}");
+            }
+            hoisted.recycle(&mut scratch);
+        }
+    }
+}
+
+/// Keys of levels with other digits in one list.
+#[test]
+fn rotations_with_keys_of_several_levels() {
+    let mut f = fixture(&[50, 50]);
+    let a = f.values(2.0);
+    let mut request = KeyRequest::default();
+    request.need_galois(rotation_element(N, 1), TOP);
+    request.need_galois(rotation_element(N, 3), 1);
+    f.keys = EvaluationKeys::generate(&f.secret, &request, &mut f.rng).unwrap();
+    let x = f.encrypt(&a, &encoding(1, 40, 2.0));
+    let steps = [1, 3, 3, 0, 1];
+    let many = f.ckks.rotate_many(&x, &steps, &f.keys, &mut Scratch::new()).unwrap();
+    for (steps, found) in steps.into_iter().zip(many) {
+        assert_eq!(found, f.ckks.rotate(&x, steps, &f.keys).unwrap(), "{steps}");
+    }
+    let hoisted = f.ckks.hoist(&x, TOP, &mut Scratch::new()).unwrap();
+    let others = hoisted.rotate(3, &f.keys, &mut Scratch::new());
+    assert_eq!(others, Err(EvalError::KeyLevelMismatch { left: TOP, right: 1 }));
+}
+
+/// Outputs that held something else, of another shape, get what the allocating operations return.
+#[test]
+fn operations_in_place_are_the_operations() {
+    for mut f in fixtures() {
+        let (a, b) = (f.values(1.0), f.values(1.0));
+        let e = encoding(TOP, 40, 1.0);
+        let (x, y, p) = (f.encrypt(&a, &e), f.encrypt(&b, &e), f.plaintext(&b, &e));
+        let (ckks, keys) = (&f.ckks, &f.keys);
+        let product = ckks.multiply(&x, &y).unwrap();
+        let relinearised = ckks.relinearise(&product, keys).unwrap();
+        let mut scratch = Scratch::new();
+        type Operation<'a> = &'a dyn Fn(&mut Ciphertext, &mut Scratch) -> Result<(), EvalError>;
+        let operations: [(Operation<'_>, Ciphertext); 9] = [
+            (&|out, s| ckks.sum_into(&[&x, &y, &x], out, s), ckks.add(&ckks.add(&x, &y).unwrap(), &x).unwrap()),
+            (&|out, s| ckks.add_plain_into(&x, &p, out, s), ckks.add_plain(&x, &p).unwrap()),
+            (&|out, s| ckks.mul_plain_into(&x, &p, out, s), ckks.mul_plain(&x, &p).unwrap()),
+            (&|out, s| ckks.multiply_into(&x, &y, out, s), product.clone()),
+            (&|out, s| ckks.relinearise_into(&product, keys, out, s), relinearised.clone()),
+            (&|out, s| ckks.multiply_relinearise_into(&x, &y, keys, out, s), relinearised.clone()),
+            (
+                &|out, s| ckks.square_relinearise_into(&x, keys, out, s),
+                ckks.relinearise(&ckks.square(&x).unwrap(), keys).unwrap(),
+            ),
+            (&|out, s| ckks.rescale_into(&relinearised, out, s), ckks.rescale(&relinearised).unwrap()),
+            (&|out, s| ckks.drop_to_into(&x, 2, out, s), ckks.drop_to(&x, 2).unwrap()),
+        ];
+        for (i, (operation, expected)) in operations.into_iter().enumerate() {
+            for mut out in [ckks.zero(TOP), ckks.zero(1), product.clone()] {
+                operation(&mut out, &mut scratch).unwrap();
+                assert_eq!(out, expected, "operation {i}");
+            }
+        }
+        let mut sum = x.clone();
+        ckks.add_assign(&mut sum, &y).unwrap();
+        assert_eq!(sum, ckks.add(&x, &y).unwrap());
+        f.check("sum in place", &sum, |i| a[i] + b[i]);
+    }
+}
+
+/// More terms than one reduction takes.
+#[test]
+fn long_sums_of_products() {
+    let mut f = fixture(&[50]);
+    let (a, b) = (f.values(1.0), f.values(1.0));
+    let (x, p) = (f.encrypt(&a, &encoding(3, 40, 1.0)), f.plaintext(&b, &encoding(3, 40, 1.0)));
+    let count = 2 * crate::backend::MAX_TERMS + 3;
+    let sum = f.ckks.dot_plain(&vec![&x; count], &vec![&p; count]).unwrap();
+    let expected = f.ckks.mul_integer(&f.ckks.mul_plain(&x, &p).unwrap(), count as i64).unwrap();
+    assert_eq!(sum.parts, expected.parts);
+}
+
+/// `Σ_i p_i·rotate(x, i)` modulo `Q·P`, divided once; and the conjugate on top.
+#[test]
+fn raised_sums_are_divided_once() {
+    for mut f in fixtures() {
+        let (a, mut scratch) = (f.values(1.0), Scratch::new());
+        let factors = [0isize, 1, 3, -1].map(|steps| (steps, f.values(1.0)));
+        for level in [2, TOP] {
+            let x = f.encrypt(&a, &encoding(level, 30, 1.0));
+            let plaintexts = factors.each_ref().map(|(_, b)| f.plaintext(b, &encoding(level, 30, 1.0)));
+            let raised = plaintexts.each_ref().map(|p| f.ckks.raised_plaintext(p, TOP).unwrap());
+            let hoisted = f.ckks.hoist(&x, TOP, &mut scratch).unwrap();
+            let rotated = factors.each_ref().map(|(i, _)| hoisted.rotate_raised(*i, &f.keys, &mut scratch).unwrap());
+            let mut sum = f.ckks.mul_raised(&rotated[0], &raised[0], &mut scratch).unwrap();
+            for (rotated, raised) in rotated.iter().zip(&raised).skip(1) {
+                f.ckks.mul_add_raised(&mut sum, rotated, raised).unwrap();
+            }
+            let source = |i: usize, steps: isize| (i as isize + steps).rem_euclid(SLOTS as isize) as usize;
+            let expected =
+                |i: usize| factors.iter().fold(Complex::default(), |sum, (steps, b)| sum + b[i] * a[source(i, *steps)]);
+            let lowered = f.ckks.lower(sum, &mut scratch).unwrap();
+            f.check_within(KEYS_OF_ANY_LEVEL, "raised sum", &lowered, expected);
+            let mut sum = hoisted.apply_galois_raised(row_swap_element(N), &f.keys, &mut scratch).unwrap();
+            f.ckks.add_raised(&mut sum, &rotated[1]).unwrap();
+            let lowered = f.ckks.lower(sum, &mut scratch).unwrap();
+            let expected = |i: usize| a[i].conjugate() + a[source(i, 1)];
+            f.check_within(KEYS_OF_ANY_LEVEL, "sum of images", &lowered, expected);
+        }
+    }
+}
+
+#[test]
+fn misuse_of_hoisting_has_its_error() {
+    let mut f = fixture(&[50, 50]);
+    let mut scratch = Scratch::new();
+    let (a, e) = (f.values(1.0), encoding(3, 40, 1.0));
+    let (x, p) = (f.encrypt(&a, &e), f.plaintext(&a, &e));
+    let (low, square) = (f.ckks.drop_to(&x, 1).unwrap(), f.ckks.square(&x).unwrap());
+    let hoist = |a, level| f.ckks.hoist(a, level, &mut Scratch::new()).err();
+    assert_eq!(hoist(&square, 5), Some(EvalError::SizeMismatch { found: 3, needed: 2 }));
+    assert_eq!(hoist(&x, 6), Some(EvalError::NoSuchLevel { asked: 6, max: TOP }));
+    assert_eq!(hoist(&x, 2), Some(EvalError::LevelMismatch { left: 3, right: 2 }));
+    let raised = |level| f.ckks.raised_plaintext(&p, level);
+    assert_eq!(raised(2).err(), Some(EvalError::LevelMismatch { left: 3, right: 2 }));
+    let hoisted = f.ckks.hoist(&x, TOP, &mut scratch).unwrap();
+    let missing = EvalError::MissingGaloisKey { element: rotation_element(N, 2), level: 3 };
+    assert_eq!(hoisted.rotate(2, &f.keys, &mut scratch), Err(missing));
+    let mut sum = hoisted.rotate_raised(1, &f.keys, &mut scratch).unwrap();
+    let product = f.ckks.mul_raised(&sum, &raised(TOP).unwrap(), &mut scratch).unwrap();
+    let scales = EvalError::ScaleMismatch { left: scale(40), right: scale(80) };
+    assert_eq!(f.ckks.add_raised(&mut sum, &product), Err(scales));
+    let other = f.ckks.hoist(&low, 1, &mut scratch).unwrap().rotate_raised(0, &f.keys, &mut scratch).unwrap();
+    assert_eq!(f.ckks.add_raised(&mut sum, &other), Err(EvalError::LevelMismatch { left: 3, right: 1 }));
+    let levels = EvalError::LevelMismatch { left: 1, right: 3 };
+    assert_eq!(f.ckks.mul_raised(&other, &raised(TOP).unwrap(), &mut scratch).err(), Some(levels));
+    let mut high = f.ckks.hoist(&low, TOP, &mut scratch).unwrap().rotate_raised(0, &f.keys, &mut scratch).unwrap();
+    assert_eq!(f.ckks.add_raised(&mut high, &other), Err(EvalError::KeyLevelMismatch { left: TOP, right: 1 }));
+    let too_few = f.ckks.rotate_many_into(&x, &[1, 3], &f.keys, &mut [], &mut scratch);
+    assert_eq!(too_few, Err(EvalError::OperandCount { left: 0, right: 2 }));
+}
+
+/// What the caller vouches for is what the rules go on with.
+#[test]
+fn bounds_can_be_vouched_for() {
+    let mut f = fixture(&[50]);
+    let a = f.values(1.0);
+    let x = f.encrypt(&a, &encoding(TOP, 40, 1.0));
+    let tighter = Bounds { message: x.bounds().message.times(0.25), noise: x.bounds().noise };
+    let y = x.clone().with_bounds(tighter);
+    assert_eq!((y.bounds(), &y.parts), (tighter, &x.parts));
+    assert_eq!(f.ckks.square(&y).unwrap().bounds(), tighter.times(tighter));
 }
 
 /// From the top level to the lowest: each bound stays above its error, and errors of bounds do not pile up.

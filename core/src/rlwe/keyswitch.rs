@@ -153,11 +153,6 @@ impl GaloisKey {
     pub(crate) const fn gadget(&self) -> Gadget {
         self.key.gadget
     }
-
-    /// The highest level of ciphertexts it serves.
-    pub(crate) const fn level(&self) -> usize {
-        self.key.level
-    }
 }
 
 impl EvaluationKeys {
@@ -239,5 +234,24 @@ impl EvaluationKeys {
     pub(crate) fn galois(&self, element: usize, level: usize) -> Result<&GaloisKey, EvalError> {
         let key = self.galois.get(&element).filter(|key| key.key.level >= level);
         key.ok_or(EvalError::MissingGaloisKey { element, level })
+    }
+
+    /// The key of an automorphism; none for the identity, which switches no keys.
+    pub(crate) fn switching(&self, element: usize, level: usize) -> Result<Option<&GaloisKey>, EvalError> {
+        if element == 1 { Ok(None) } else { self.galois(element, level).map(Some) }
+    }
+
+    /// As [`EvaluationKeys::switching`], for digits that were found for keys of `key_level`, which have this gadget.
+    pub(crate) fn hoisting(
+        &self,
+        element: usize,
+        level: usize,
+        (gadget, key_level): (Gadget, usize),
+    ) -> Result<Option<&GaloisKey>, EvalError> {
+        let key = self.switching(element, level)?;
+        match key.filter(|key| key.gadget() != gadget) {
+            Some(other) => Err(EvalError::KeyLevelMismatch { left: key_level, right: other.key.level }),
+            None => Ok(key),
+        }
     }
 }

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use num_bigint::BigUint;
 
+use crate::error::EvalError;
 use crate::params::Params;
 
 /// Digits of `width` ciphertext primes each, and a key modulo the first `special` special primes.
@@ -31,6 +32,23 @@ impl Gadget {
     /// The gadget of keys for a level.
     pub(crate) fn at(params: &Params, level: usize) -> Self {
         Self::new(&params.ciphertext_primes()[..level], params.special_primes())
+    }
+
+    /// The gadget of keys that were made at `key_level`, for a ciphertext of `level`.
+    ///
+    /// # Errors
+    /// [`EvalError::NoSuchLevel`] for keys of a level that the parameters do not have, [`EvalError::LevelMismatch`] for keys
+    /// of a lower level than the ciphertext's, which do not serve it.
+    pub(crate) fn serving(params: &Params, level: usize, key_level: usize) -> Result<Self, EvalError> {
+        let max = params.max_level();
+        if key_level == 0 || key_level > max {
+            return Err(EvalError::NoSuchLevel { asked: key_level, max });
+        }
+        if key_level < level {
+            Err(EvalError::LevelMismatch { left: level, right: key_level })
+        } else {
+            Ok(Self::at(params, key_level))
+        }
     }
 
     /// The number of special primes.

@@ -12,7 +12,7 @@ pub(crate) struct Raised {
 
 impl Raised {
     /// One of unspecified content, for the ring of its gadget.
-    pub(crate) fn new(ring: &Ring, gadget: Gadget, scratch: &mut Scratch) -> Self {
+    pub(super) fn new(ring: &Ring, gadget: Gadget, scratch: &mut Scratch) -> Self {
         Self { gadget, parts: [scratch.poly(ring), scratch.poly(ring)] }
     }
 
@@ -20,7 +20,7 @@ impl Raised {
         self.gadget
     }
 
-    pub(crate) const fn parts_mut(&mut self) -> &mut [Poly<Eval>; 2] {
+    pub(super) const fn parts_mut(&mut self) -> &mut [Poly<Eval>; 2] {
         &mut self.parts
     }
 
@@ -40,12 +40,13 @@ impl Raised {
         }
     }
 
-    /// `self = factor·other`, of the same gadget.
-    pub(crate) fn mul_assign(&mut self, ring: &Ring, factor: &Poly<Eval>, other: &Self) {
-        debug_assert_eq!(self.gadget, other.gadget);
-        for (product, part) in self.parts.iter_mut().zip(&other.parts) {
+    /// `factor·self`.
+    pub(crate) fn times(&self, ring: &Ring, factor: &Poly<Eval>, scratch: &mut Scratch) -> Self {
+        let mut out = Self::new(ring, self.gadget, scratch);
+        for (product, part) in out.parts.iter_mut().zip(&self.parts) {
             ring.mul_into(product, factor, part);
         }
+        out
     }
 
     /// Gives the buffers back.

@@ -123,8 +123,47 @@ impl Switcher {
         self.multiply_divide(product, key.finish(&parts[0]), out, scratch);
     }
 
-    /// `P` times the image under the key's automorphism, modulo `Q·P`. No transform.
+    /// The image of a ciphertext under each of some automorphisms; without a key, a copy. Digits are found once for all
+    /// neighbours whose keys take the same.
+    pub(crate) fn rotate_each<'a>(
+        &self,
+        parts: &[Poly<Eval>],
+        images: impl Iterator<Item = (Option<&'a GaloisKey>, &'a mut [Poly<Eval>])>,
+        scratch: &mut Scratch,
+    ) {
+        let mut found: Option<Decomposed> = None;
+        for (key, out) in images {
+            let Some(key) = key else {
+                out.iter_mut().zip(parts).for_each(|(out, part)| out.copy_from(part));
+                continue;
+            };
+            if let Some(others) = found.take_if(|digits| digits.gadget != key.gadget()) {
+                others.give(scratch);
+            }
+            let digits = found.get_or_insert_with(|| self.decompose(&parts[1], key.gadget(), scratch));
+            self.rotate_hoisted(parts, digits, key, out, scratch);
+        }
+        found.into_iter().for_each(|digits| digits.give(scratch));
+    }
+
+    /// `P` times the image under the key's automorphism, modulo `Q·P`; without a key, `P` times the ciphertext. No
+    /// transform.
     pub(crate) fn rotate_raised(
+        &self,
+        parts: &[Poly<Eval>],
+        digits: &Decomposed,
+        key: Option<&GaloisKey>,
+        scratch: &mut Scratch,
+    ) -> Raised {
+        let mut out = Raised::new(self.raised_ring(digits.gadget), digits.gadget, scratch);
+        match key {
+            Some(key) => self.rotate_modulo_qp(parts, digits, key, &mut out, scratch),
+            None => self.raise(parts, &mut out),
+        }
+        out
+    }
+
+    fn rotate_modulo_qp(
         &self,
         parts: &[Poly<Eval>],
         digits: &Decomposed,
@@ -149,7 +188,7 @@ impl Switcher {
     }
 
     /// `P` times a ciphertext, modulo `Q·P`.
-    pub(crate) fn raise(&self, parts: &[Poly<Eval>], out: &mut Raised) {
+    fn raise(&self, parts: &[Poly<Eval>], out: &mut Raised) {
         let path = self.path(out.gadget());
         for (out, part) in out.parts_mut().iter_mut().zip(parts) {
             let (high, low) = out.residues_mut().split_at_mut(self.level * self.ring.degree());
@@ -161,13 +200,14 @@ impl Switcher {
         }
     }
 
-    /// Division by `P` of what was raised, whose special limbs are overwritten. Cost: `2·(l + α)` transforms.
-    pub(crate) fn lower(&self, raised: &mut Raised, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
+    /// Division by `P` of what was raised. Cost: `2·(l + α)` transforms.
+    pub(crate) fn lower(&self, mut raised: Raised, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
         let path = self.path(raised.gadget());
         for (half, out) in raised.parts_mut().iter_mut().zip(out) {
             let (high, low) = half.residues_mut().split_at_mut(self.level * self.ring.degree());
             path.down.divide(high, low, out, scratch);
         }
+        raised.give(scratch);
     }
 
     /// The ring modulo `Q·P` of a gadget.

@@ -1,0 +1,292 @@
+//! Operations that write into ciphertexts that are there. With outputs of the right shape and a [`Scratch`] that has seen
+//! the operation before, none allocates. After an error the content of an output is unspecified.
+
+use alloc::boxed::Box;
+
+use super::linear::{check_levels, check_size, matched};
+use super::{Bounds, Ciphertext, Ckks, Plaintext, Scale};
+use crate::backend::Backend;
+use crate::error::EvalError;
+use crate::poly::{Eval, Poly, Scratch};
+use crate::rlwe::{EvaluationKeys, NoiseBound};
+
+/// What a ciphertext is, but for its residues.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) level: usize,
+    pub(super) size: usize,
+    pub(super) scale: Scale,
+    pub(super) bounds: Bounds,
+}
+
+impl Ciphertext {
+    pub(super) fn shape(&self) -> Shape {
+        Shape { level: self.level(), size: self.size(), scale: self.scale, bounds: self.bounds }
+    }
+}
+
+impl Ckks {
+    /// A ciphertext of zeros, which is an encryption of 0 without noise or secrecy: a place to write to.
+    ///
+    /// # Panics
+    /// If there is no such level.
+    #[must_use]
+    pub fn zero(&self, level: usize) -> Ciphertext {
+        let ring = &self.level(level).ring;
+        Ciphertext { parts: [ring.zero(), ring.zero()].into(), ..nothing() }
+    }
+
+    /// `out = Σ a_i`; see [`Ckks::sum`].
+    ///
+    /// # Errors
+    /// See [`Ckks::sum`].
+    pub fn sum_into(
+        &self,
+        terms: &[&Ciphertext],
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let Some((first, rest)) = terms.split_first() else {
+            return Err(EvalError::OperandCount { left: 0, right: 0 });
+        };
+        let bounds = rest.iter().try_fold(first.bounds, |bounds, term| {
+            Self::check_alike(first, term)?;
+            Ok(bounds.plus(matched(first.scale, term.scale, term.bounds)?))
+        })?;
+        self.reshape(out, Shape { bounds, ..first.shape() }, scratch)?;
+        let ring = &self.level(first.level()).ring;
+        for (i, part) in out.parts.iter_mut().enumerate() {
+            ring.sum_into(part, terms.len(), |k| &terms[k].parts[i]);
+        }
+        Ok(())
+    }
+
+    /// `a += b`; see [`Ckks::add`].
+    ///
+    /// # Errors
+    /// See [`Ckks::add`].
+    pub fn add_assign(&self, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), EvalError> {
+        Self::check_alike(a, b)?;
+        a.bounds = self.rules(a.level()).check(a.bounds.plus(matched(a.scale, b.scale, b.bounds)?))?;
+        let ring = &self.level(b.level()).ring;
+        a.parts.iter_mut().zip(&b.parts).for_each(|(sum, part)| ring.add_assign(sum, part));
+        Ok(())
+    }
+
+    /// `out = a + b`; see [`Ckks::add_plain`].
+    ///
+    /// # Errors
+    /// See [`Ckks::add_plain`].
+    pub fn add_plain_into(
+        &self,
+        a: &Ciphertext,
+        b: &Plaintext,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        check_levels(a.level(), b.level())?;
+        let bounds = a.bounds.plus(matched(a.scale, b.scale, b.bounds)?);
+        self.reshape(out, Shape { bounds, ..a.shape() }, scratch)?;
+        self.level(a.level()).ring.add_into(&mut out.parts[0], &a.parts[0], &b.poly);
+        out.parts.iter_mut().zip(&a.parts).skip(1).for_each(|(out, part)| out.copy_from(part));
+        Ok(())
+    }
+
+    /// `out = a·b`; see [`Ckks::mul_plain`].
+    ///
+    /// # Errors
+    /// See [`Ckks::mul_plain`].
+    pub fn mul_plain_into(
+        &self,
+        a: &Ciphertext,
+        b: &Plaintext,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        self.dot_plain_into(&[a], &[b], out, scratch)
+    }
+
+    /// `out = Σ a_i·b_i`; see [`Ckks::dot_plain`].
+    ///
+    /// # Errors
+    /// See [`Ckks::dot_plain`].
+    pub fn dot_plain_into(
+        &self,
+        a: &[&Ciphertext],
+        b: &[&Plaintext],
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let (Some(first), Some(factor), true) = (a.first(), b.first(), a.len() == b.len()) else {
+            return Err(EvalError::OperandCount { left: a.len(), right: b.len() });
+        };
+        let scale = first.scale.times(factor.scale)?;
+        let mut bounds: Option<Bounds> = None;
+        for (a, b) in a.iter().zip(b) {
+            Self::check_alike(first, a)?;
+            check_levels(a.level(), b.level())?;
+            let term = matched(scale, a.scale.times(b.scale)?, a.bounds.times(b.bounds))?;
+            bounds = Some(bounds.map_or(term, |sum| sum.plus(term)));
+        }
+        let bounds = bounds.unwrap_or(first.bounds);
+        self.reshape(out, Shape { scale, bounds, ..first.shape() }, scratch)?;
+        let ring = &self.level(first.level()).ring;
+        for (i, part) in out.parts.iter_mut().enumerate() {
+            ring.dot_into(part, a.len(), |k| (&a[k].parts[i], &b[k].poly), scratch);
+        }
+        Ok(())
+    }
+
+    /// `out = a·b`, of three polynomials; see [`Ckks::multiply`].
+    ///
+    /// # Errors
+    /// See [`Ckks::multiply`].
+    pub fn multiply_into(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let shape = Self::product(a, b)?;
+        self.reshape(out, shape, scratch)?;
+        self.tensor([a, b], &mut out.parts);
+        Ok(())
+    }
+
+    /// `out = a·b`, of two polynomials: [`Ckks::multiply`] and [`Ckks::relinearise`] in one, the three polynomials in between
+    /// in the work space. Cost: one key switch, four products per limb.
+    ///
+    /// # Errors
+    /// Those of [`Ckks::multiply`]; [`EvalError::MissingRelinKey`].
+    pub fn multiply_relinearise_into(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        keys: &EvaluationKeys,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let (shape, level) = (Self::product(a, b)?, self.level(a.level()));
+        let key = keys.relin(a.level())?;
+        let bounds = level.rules.key_switch(level.rules.check(shape.bounds)?);
+        self.reshape(out, Shape { size: 2, bounds, ..shape }, scratch)?;
+        let mut parts = [scratch.poly(&level.ring), scratch.poly(&level.ring), scratch.poly(&level.ring)];
+        self.tensor([a, b], &mut parts);
+        level.switcher.switch_add(&parts[2], key, [&parts[0], &parts[1]], &mut out.parts, scratch);
+        parts.into_iter().for_each(|part| scratch.give_poly(part));
+        Ok(())
+    }
+
+    /// `out = a·a`, of two polynomials; see [`Ckks::multiply_relinearise_into`].
+    ///
+    /// # Errors
+    /// See [`Ckks::multiply_relinearise_into`].
+    pub fn square_relinearise_into(
+        &self,
+        a: &Ciphertext,
+        keys: &EvaluationKeys,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        self.multiply_relinearise_into(a, a, keys, out, scratch)
+    }
+
+    /// Divides by the last prime and drops it; see [`Ckks::rescale`].
+    ///
+    /// # Errors
+    /// See [`Ckks::rescale`].
+    pub fn rescale_into(&self, a: &Ciphertext, out: &mut Ciphertext, scratch: &mut Scratch) -> Result<(), EvalError> {
+        let level = self.level(a.level());
+        let Some((drop, prime)) = level.drop.as_ref().zip(level.ring.moduli().last()) else {
+            return Err(EvalError::NoSuchLevel { asked: a.level() - 1, max: a.level() });
+        };
+        let (scale, bounds) = (a.scale.over(prime.value())?, level.rules.rescale(a.bounds, a.size()));
+        self.reshape(out, Shape { level: a.level() - 1, size: a.size(), scale, bounds }, scratch)?;
+        out.parts.iter_mut().zip(&a.parts).for_each(|(out, part)| drop.apply_into(part, out, scratch));
+        Ok(())
+    }
+
+    /// Forgets primes; see [`Ckks::drop_to`].
+    ///
+    /// # Errors
+    /// See [`Ckks::drop_to`].
+    pub fn drop_to_into(
+        &self,
+        a: &Ciphertext,
+        level: usize,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        if level == 0 || level > a.level() {
+            return Err(EvalError::NoSuchLevel { asked: level, max: a.level() });
+        }
+        self.reshape(out, Shape { level, ..a.shape() }, scratch)?;
+        out.parts.iter_mut().zip(&a.parts).for_each(|(out, part)| out.copy_from(part));
+        Ok(())
+    }
+
+    /// The value that an operation writes.
+    pub(super) fn written(
+        &self,
+        write: impl FnOnce(&mut Ciphertext, &mut Scratch) -> Result<(), EvalError>,
+    ) -> Result<Ciphertext, EvalError> {
+        let mut out = nothing();
+        write(&mut out, &mut Scratch::new()).map(|()| out)
+    }
+
+    /// `out = a`.
+    ///
+    /// # Errors
+    /// None, for bounds that were checked before.
+    pub(super) fn copy_into(
+        &self,
+        a: &Ciphertext,
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        self.drop_to_into(a, a.level(), out, scratch)
+    }
+
+    /// Checks a result's bounds and makes room for it, of unspecified content. Allocates only for another number of
+    /// polynomials, or for sizes of polynomials that the scratch does not have.
+    pub(super) fn reshape(&self, out: &mut Ciphertext, shape: Shape, scratch: &mut Scratch) -> Result<(), EvalError> {
+        out.bounds = self.rules(shape.level).check(shape.bounds)?;
+        out.scale = shape.scale;
+        let ring = &self.level(shape.level).ring;
+        if out.size() != shape.size {
+            let parts = core::mem::replace(&mut out.parts, (0..shape.size).map(|_| scratch.poly(ring)).collect());
+            parts.into_iter().for_each(|part| scratch.give_poly(part));
+            return Ok(());
+        }
+        for part in out.parts.iter_mut().filter(|part| part.limb_count() != shape.level) {
+            let fitting = scratch.poly(ring);
+            scratch.give_poly(core::mem::replace(part, fitting));
+        }
+        Ok(())
+    }
+
+    /// What a product of three polynomials is.
+    fn product(a: &Ciphertext, b: &Ciphertext) -> Result<Shape, EvalError> {
+        Self::check_alike(a, b)?;
+        check_size(a, 2)?;
+        Ok(Shape { level: a.level(), size: 3, scale: a.scale.times(b.scale)?, bounds: a.bounds.times(b.bounds) })
+    }
+
+    /// `(a_0·b_0, a_0·b_1 + a_1·b_0, a_1·b_1)`, limb by limb.
+    fn tensor(&self, [a, b]: [&Ciphertext; 2], out: &mut [Poly<Eval>]) {
+        let kernels = self.params.kernels();
+        for (i, q) in self.level(a.level()).ring.moduli().iter().enumerate() {
+            let ([a0, a1], [b0, b1]) = ([0, 1].map(|k| a.parts[k].limb(i)), [0, 1].map(|k| b.parts[k].limb(i)));
+            kernels.mul_into(q, out[0].limb_mut(i), a0, b0);
+            kernels.dot(q, out[1].limb_mut(i), &[(a0, b1), (a1, b0)]);
+            kernels.mul_into(q, out[2].limb_mut(i), a1, b1);
+        }
+    }
+}
+
+/// A ciphertext without polynomials, to be given a shape.
+fn nothing() -> Ciphertext {
+    let least = NoiseBound::new(1.0);
+    Ciphertext { scale: Scale::MIN, bounds: Bounds { message: least, noise: least }, parts: Box::new([]) }
+}
