@@ -5,7 +5,7 @@
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
-use tacit_core::backend::{Backend, Kernels, MAX_TERMS};
+use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, MAX_TERMS, PairFinish};
 use tacit_core::modulus::Modulus;
 use tacit_core::ntt::NttPlan;
 use tacit_core::poly::{Coeff, Poly, Ring};
@@ -123,6 +123,40 @@ fn kernels_of_several_outputs_refuse_slices_of_different_lengths() {
             let [first, second, _] = thirds(out);
             kernels.dot_pair(&q, [first, second], &vec![(xs, [xs; 2]); MAX_TERMS + 1]);
         });
+    }
+}
+
+/// Of [`N`] values where nothing else is said, of three digits.
+#[test]
+fn key_products_refuse_slices_of_different_lengths() {
+    for (kernels, q) in Kernels::available().flat_map(|k| moduli().into_iter().map(move |q| (k, q))) {
+        let name = |what: &str| format!("switch_pair, {what}, {}, {} bits", kernels.name(), q.bits());
+        let (xs, words, w, out) = (&[1; N][..], &[1; 6 * N][..], q.shoup(3), &mut [2; 2 * N][..]);
+        let (indices, places) = (&(0..N as u32).collect::<Vec<_>>()[..], &(0..N as u32 / 8).collect::<Vec<_>>()[..]);
+        let run = |out: &mut [u64], len: usize, xs: &[&[u64]], key: KeyRows<'_>, finish: &PairFinish<'_>| {
+            let (first, second) = out.split_at_mut(N);
+            kernels.switch_pair(&q, [first, &mut second[..len]], xs, key, finish);
+        };
+        let (key, none) = (KeyRows::new(words, 3), PairFinish::default());
+        refused(&name("digits"), out, |out| run(out, N, &[xs; 4], key, &none));
+        refused(&name("key"), out, |out| run(out, N, &[xs; 3], KeyRows::new(&words[8..], 3), &none));
+        for len in [0, 8, N - 8, N - 1] {
+            let b = &xs[..len];
+            refused(&name("output"), out, |out| run(out, len, &[xs; 3], key, &none));
+            refused(&name("digit"), out, |out| run(out, N, &[xs, xs, b], key, &none));
+            for halves in [[b, xs], [xs, b]] {
+                let finish = PairFinish { scaled: Some((halves, w)), ..none };
+                refused(&name("scaled"), out, |out| run(out, N, &[xs; 3], key, &finish));
+                let finish = PairFinish { addends: halves.map(Some), ..none };
+                refused(&name("addend"), out, |out| run(out, N, &[xs; 3], key, &finish));
+            }
+            for order in
+                [BlockOrder { indices: &indices[..len], places }, BlockOrder { indices, places: &places[..len >> 3] }]
+            {
+                let finish = PairFinish { order: Some(order), ..none };
+                refused(&name("order"), out, |out| run(out, N, &[xs; 3], key, &finish));
+            }
+        }
     }
 }
 

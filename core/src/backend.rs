@@ -18,6 +18,7 @@ mod avx512ifma;
 mod conversion;
 #[cfg(test)]
 mod level_bounds;
+mod pairs;
 mod portable;
 #[cfg(feature = "rlwe")]
 mod sampling;
@@ -35,6 +36,8 @@ pub use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
 pub use conversion::{Conversion, Source, Target};
+pub(crate) use pairs::TILE;
+pub use pairs::{BlockOrder, KeyRows, PairFinish};
 pub use portable::Portable;
 pub use tables::NttTables;
 pub(crate) use tables::bit_reverse;
@@ -54,6 +57,16 @@ pub trait Backend: Copy + sealed::Sealed {
 
     /// Forward negacyclic NTT in place; `[0, q) → [0, q)`, natural → bit-reversed order.
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]);
+
+    /// Forward transform of the centred representatives of residues modulo an odd `from`: [`Backend::lift_centred`] and
+    /// [`Backend::ntt_forward`]; `[0, from) → [0, q)`. What will be read next can be named, for backends that fetch it
+    /// meanwhile.
+    #[inline(always)]
+    fn ntt_forward_lifted(self, tables: &NttTables, out: &mut [u64], xs: &[u64], from: &Modulus, ahead: &[u64]) {
+        let _ = ahead;
+        self.lift_centred(tables.modulus(), out, xs, from);
+        self.ntt_forward(tables, out);
+    }
 
     /// Inverse negacyclic NTT in place, scaled by `n^-1`; `[0, q) → [0, q)`, bit-reversed → natural order.
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]);
@@ -166,6 +179,13 @@ pub trait Backend: Copy + sealed::Sealed {
                 *out = q.reduce_wide(sum);
             }
         }
+    }
+
+    /// `outs[h] = Σ_j x_j·y_(j,h) + w·r_h + a_h` for both halves `h`, in another order: sums of products with the first digits
+    /// of a key, and what key switching does with them, see [`PairFinish`]; `[0, q) → [0, q)`, fewer than [`MAX_TERMS`] terms.
+    #[inline(always)]
+    fn switch_pair(self, q: &Modulus, outs: [&mut [u64]; 2], xs: &[&[u64]], key: KeyRows<'_>, finish: &PairFinish<'_>) {
+        pairs::switch_pair(self, q, outs, xs, key, finish);
     }
 
     /// Base conversion, limb-major: one row of `input` per source, one of `out` per target; `[0, q_i) → [0, p_j)`.
@@ -289,6 +309,11 @@ impl Backend for Kernels {
         dispatch!(self, k => k.ntt_forward(tables, xs));
     }
 
+    fn ntt_forward_lifted(self, tables: &NttTables, out: &mut [u64], xs: &[u64], from: &Modulus, ahead: &[u64]) {
+        assert!(out.len() == tables.degree() && xs.len() == out.len(), "residues of a transform");
+        dispatch!(self, k => k.ntt_forward_lifted(tables, out, xs, from, ahead));
+    }
+
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
         assert_eq!(xs.len(), tables.degree(), "residues of a transform");
         dispatch!(self, k => k.ntt_inverse(tables, xs));
@@ -365,6 +390,10 @@ impl Backend for Kernels {
 
     fn dot_pair(self, q: &Modulus, outs: [&mut [u64]; 2], terms: &[PairTerm<'_>]) {
         dispatch!(self, k => k.dot_pair(q, outs, terms));
+    }
+
+    fn switch_pair(self, q: &Modulus, outs: [&mut [u64]; 2], xs: &[&[u64]], key: KeyRows<'_>, finish: &PairFinish<'_>) {
+        dispatch!(self, k => k.switch_pair(q, outs, xs, key, finish));
     }
 
     fn convert(self, tables: &Conversion, input: &[u64], out: &mut [u64]) {

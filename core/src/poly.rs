@@ -44,7 +44,7 @@ use crate::backend::{AlignedWords, Backend, Kernels, MAX_TERMS, bit_reverse};
 use crate::error::ParamError;
 use crate::modulus::Modulus;
 use crate::ntt::{NttPlan, check_degree};
-use crate::rns::{RnsBasis, lift_small};
+use crate::rns::{BaseConverter, RnsBasis, lift_small};
 
 /// The coefficient domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +272,22 @@ impl Ring {
     pub(crate) fn forward_row<'a>(&self, limb: usize, row: &'a mut [u64]) -> &'a [u64] {
         self.plans[limb].forward(self.kernels, row);
         row
+    }
+
+    /// The values of one limb of what [`BaseConverter::prepare`] prepared; the limb is the converter's `target`.
+    pub(crate) fn forward_converted(
+        &self,
+        limb: usize,
+        (converter, target): (&BaseConverter, usize),
+        prepared: &[u64],
+        out: &mut [u64],
+        ahead: &[u64],
+    ) {
+        if let Some(from) = converter.lifted() {
+            return self.kernels.ntt_forward_lifted(self.plans[limb].tables(), out, prepared, from, ahead);
+        }
+        converter.convert_row(self.kernels, target, prepared, out);
+        self.plans[limb].forward(self.kernels, out);
     }
 
     /// Values → coefficients of one limb.

@@ -246,6 +246,11 @@ impl BaseConverter {
         kernels.combine(&target.modulus, out, &slices[..=sources.len()], &target.weights, self.tables.bits());
     }
 
+    /// The prime whose residues are lifted as they are, if that is all that there is to do.
+    pub(crate) fn lifted(&self) -> Option<&Modulus> {
+        self.is_lift().then(|| &self.tables.sources()[0].modulus)
+    }
+
     /// Whether this is the centred value of a residue of one prime, without factors.
     fn is_lift(&self) -> bool {
         let one_prime = matches!(self.tables.sources(), [source] if source.factor.value == 1);

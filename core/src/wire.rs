@@ -271,7 +271,7 @@ impl Wire for EvaluationKeys {
         }
         for key in self.relin_key().into_iter().chain(self.galois_keys().map(|(_, key)| key)) {
             let ring = key_ring(params, key.level());
-            key.bodies().for_each(|body| out.poly(&ring, body));
+            key.bodies(params).for_each(|body| out.poly(&ring, &body));
         }
     }
 

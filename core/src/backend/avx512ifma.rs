@@ -11,6 +11,7 @@ mod convert;
 #[cfg(feature = "rlwe")]
 mod keystream;
 mod ntt;
+mod pair;
 mod slices;
 mod sums;
 mod switch;
@@ -18,7 +19,7 @@ mod tables;
 
 use core::arch::x86_64::*;
 
-use super::{Avx512, Backend, Conversion, NttTables, PairTerm, sealed};
+use super::{Avx512, Backend, Conversion, KeyRows, NttTables, PairFinish, PairTerm, TILE, pairs, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(super) use tables::IfmaRoots;
 
@@ -75,6 +76,22 @@ impl Backend for Avx512Ifma {
         debug_assert!(xs.iter().all(|&x| x < tables.modulus().value()));
         // SAFETY: the token proves the features.
         unsafe { ntt::forward(tables, roots, xs) }
+    }
+
+    fn ntt_forward_lifted(self, tables: &NttTables, out: &mut [u64], xs: &[u64], from: &Modulus, ahead: &[u64]) {
+        let q = tables.modulus();
+        match tables.ifma_roots() {
+            Some([roots, _]) if from.bits() <= MAX_BITS && from.value() < 2 * q.value() => {
+                assert!(out.len() == tables.degree() && xs.len() == out.len());
+                debug_assert!(xs.iter().all(|&x| x < from.value()));
+                // SAFETY: the token proves the features.
+                unsafe { ntt::forward_lifted(tables, roots, out, (xs, from), ahead) }
+            }
+            _ => {
+                self.lift_centred(q, out, xs, from);
+                self.ntt_forward(tables, out);
+            }
+        }
     }
 
     fn ntt_inverse(self, tables: &NttTables, xs: &mut [u64]) {
@@ -187,6 +204,14 @@ impl Backend for Avx512Ifma {
         }
         // SAFETY: the token proves the features.
         unsafe { switch::dot_pair(q, outs, terms) }
+    }
+
+    fn switch_pair(self, q: &Modulus, outs: [&mut [u64]; 2], xs: &[&[u64]], key: KeyRows<'_>, finish: &PairFinish<'_>) {
+        if q.bits() > MAX_BITS || xs.len() > pair::FIXED || outs[0].len() < TILE {
+            return pairs::switch_pair(self, q, outs, xs, key, finish);
+        }
+        // SAFETY: the token proves the features.
+        unsafe { pair::switch_pair(q, outs, xs, key, finish) }
     }
 
     fn convert(self, tables: &Conversion, input: &[u64], out: &mut [u64]) {

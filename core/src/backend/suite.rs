@@ -14,7 +14,7 @@ use chacha20::ChaCha20Rng;
 #[cfg(feature = "rlwe")]
 use rand_core::{Rng, SeedableRng};
 
-use super::{Backend, Conversion, NttTables};
+use super::{Backend, BlockOrder, Conversion, KeyRows, NttTables, PairFinish};
 use crate::modulus::Modulus;
 use crate::prime::{next_ntt_prime_vartime, ntt_primes_vartime};
 
@@ -27,6 +27,8 @@ pub fn check<B: Backend>(backend: B) {
             quotients(backend, &modulus, n);
             transforms(backend, &modulus, n);
             switching(backend, &modulus, n);
+            key_products(backend, &modulus, n);
+            lifted_transforms(backend, &modulus, n);
             tensors(backend, &modulus, n);
         }
     }
@@ -153,6 +155,69 @@ fn pairs<B: Backend>(backend: B, q: &Modulus, [a, b, c]: &[&[u64]; 3], n: usize)
             let one = |i: usize| terms.iter().fold(0, |sum, (x, ys)| q.mul_add(x[i], ys[half][i], sum));
             assert_eq!(*out, (0..n).map(one).collect::<Vec<_>>(), "dot_pair of {count}, half {half}");
         }
+    }
+}
+
+/// Sums of every number of terms that has a loop of its own, and of more, with everything that can follow and without, in
+/// place and in another order.
+fn key_products<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let (mixed, other, worst) = (residues(q, n, 13), residues(q, n, 14), vec![q.value() - 1; n]);
+    let blocks = n as u32 >> 3;
+    let indices: Vec<u32> =
+        (0..n as u32).map(|i| (((i >> 3) * 3 + 1) & (blocks - 1)) << 3 | ((i * 5 + (i >> 3)) & 7)).collect();
+    let mut places = vec![0; n >> 3];
+    (0..blocks).for_each(|b| places[(indices[8 * b as usize] >> 3) as usize] = b);
+    let order = BlockOrder { indices: &indices, places: &places };
+    let scaled = |w: u64| Some(([&worst[..], &mixed], q.shoup(w)));
+    let finishes = [
+        PairFinish::default(),
+        PairFinish { addends: [Some(&worst), None], order: Some(order), scaled: None },
+        PairFinish { scaled: scaled(q.value() - 1), addends: [Some(&worst), Some(&other)], order: None },
+        PairFinish { scaled: scaled(q.value() >> 1), addends: [Some(&other), None], order: Some(order) },
+    ];
+    let term = |j: usize| -> super::PairTerm<'_> {
+        if j == 0 { (&mixed, [&other, &worst]) } else { (&worst, [&worst, &mixed]) }
+    };
+    // More digits than the sums have terms, as for ciphertexts below the key's level.
+    for (count, digits) in [(0, 0), (1, 1), (1, 2), (2, 2), (3, 3), (3, 5), (4, 4), (5, 5), (17, 18)] {
+        let terms: Vec<_> = (0..digits).map(term).collect();
+        let mut words = vec![0; 2 * digits * n];
+        for (j, (_, ys)) in terms.iter().enumerate() {
+            for (half, y) in ys.iter().enumerate() {
+                let tiles = y.chunks(super::TILE).zip((0..).step_by(super::TILE));
+                tiles.for_each(|(tile, at)| words[KeyRows::place(digits, n, j, half, at)].copy_from_slice(tile));
+            }
+        }
+        let xs: Vec<&[u64]> = terms[..count].iter().map(|(x, _)| *x).collect();
+        for finish in &finishes {
+            let mut outs = [vec![1; n], vec![1; n]];
+            let [first, second] = &mut outs;
+            backend.switch_pair(q, [first, second], &xs, KeyRows::new(&words, digits), finish);
+            for (half, out) in outs.iter().enumerate() {
+                let one = |i: usize| {
+                    let i = if finish.order.is_some() { indices[i] as usize } else { i };
+                    let start = finish.addends[half].map_or(0, |a| a[i]);
+                    let start = finish.scaled.map_or(start, |(rs, w)| q.mul_add(rs[half][i], w.value, start));
+                    terms[..count].iter().fold(start, |sum, (x, ys)| q.mul_add(x[i], ys[half][i], sum))
+                };
+                assert_eq!(*out, (0..n).map(one).collect::<Vec<_>>(), "switch_pair of {count}, half {half}");
+            }
+        }
+    }
+}
+
+/// From primes of every size: shorter ones, ones as long, and ones of more than twice the value.
+fn lifted_transforms<B: Backend>(backend: B, q: &Modulus, n: usize) {
+    let tables = NttTables::new(*q, n).unwrap();
+    for from in moduli() {
+        let mut xs = residues(&from, n, 15);
+        let edges = [from.value() >> 1, (from.value() >> 1) + 1, from.value() - 1, 0, 1];
+        xs.iter_mut().zip(edges).for_each(|(x, edge)| *x = edge);
+        let lifted: Vec<u64> = xs.iter().map(|&x| q.reduce_signed(i128::from(from.center(x)))).collect();
+        let (mut out, mut expected) = (vec![1; n], lifted);
+        backend.ntt_forward_lifted(&tables, &mut out, &xs, &from, &xs[..n - 5]);
+        super::Portable.ntt_forward(&tables, &mut expected);
+        assert_eq!(out, expected, "ntt_forward_lifted from {}, n = {n}", from.value());
     }
 }
 

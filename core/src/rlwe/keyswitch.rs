@@ -25,10 +25,12 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::SecretKey;
-use crate::backend::Backend;
+use crate::backend::{AlignedWords, Backend, KeyRows, TILE};
 use crate::error::EvalError;
+use crate::modulus::Modulus;
 use crate::params::Params;
 use crate::poly::{Eval, Poly, galois_permutation};
+use crate::rns::{crt_inverse, residue_vartime};
 use crate::sample::{Label, Seed, uniform_vartime};
 pub(crate) use gadget::Gadget;
 pub(crate) use raised::Raised;
@@ -40,8 +42,10 @@ pub(crate) use switcher::{Decomposed, Switcher};
 pub struct KeySwitchKey {
     level: usize,
     gadget: Gadget,
-    /// For each digit: `e - a·s + P·s'` on the digit's limbs, and `a`. Modulo the level's key limbs.
-    digits: Box<[[Poly<Eval>; 2]]>,
+    digits: usize,
+    /// For each of the level's key limbs, in the order of [`KeyRows`]: of each digit `e - a·s + P·s'` on the digit's limbs,
+    /// and `a`. On the limbs of `Q` times `P^-1`, so that the division by `P` only has its remainder left to subtract.
+    limbs: Box<[AlignedWords]>,
 }
 
 impl KeySwitchKey {
@@ -83,9 +87,28 @@ impl KeySwitchKey {
     ) -> Self {
         let gadget = Gadget::at(params, level);
         let ring = params.key_ring().select(gadget.key_limbs(params, level));
-        let digits = bodies.into_iter().enumerate();
-        let digits = digits.map(|(j, body)| [body, uniform_vartime(&ring, seed, label(element, j))]);
-        Self { level, gadget, digits: digits.collect() }
+        let special = ring.select(level..ring.basis().len()).basis().product();
+        let factor = |(i, q): (usize, &Modulus)| if i < level { crt_inverse(q, &special) } else { 1 };
+        let factors: Box<[u64]> = ring.moduli().iter().enumerate().map(factor).collect();
+        let (digits, degree) = (bodies.len(), ring.degree());
+        let mut limbs: Box<[AlignedWords]> = factors.iter().map(|_| AlignedWords::zeros(2 * digits * degree)).collect();
+        for (j, body) in bodies.into_iter().enumerate() {
+            let halves = [body, uniform_vartime(&ring, seed, label(element, j))];
+            for (half, mut part) in halves.into_iter().enumerate() {
+                ring.mul_residues_assign(&mut part, &factors);
+                for (words, limb) in limbs.iter_mut().zip(part.limbs()) {
+                    limb.chunks(TILE).zip((0..).step_by(TILE)).for_each(|(tile, start)| {
+                        words[KeyRows::place(digits, degree, j, half, start)].copy_from_slice(tile);
+                    });
+                }
+            }
+        }
+        Self { level, gadget, digits, limbs }
+    }
+
+    /// The key modulo one of its limbs.
+    fn rows(&self, limb: usize) -> KeyRows<'_> {
+        KeyRows::new(&self.limbs[limb], self.digits)
     }
 
     /// The highest level of ciphertexts it serves.
@@ -94,8 +117,23 @@ impl KeySwitchKey {
         self.level
     }
 
-    pub(crate) fn bodies(&self) -> impl ExactSizeIterator<Item = &Poly<Eval>> {
-        self.digits.iter().map(|[body, _]| body)
+    /// The bodies that [`KeySwitchKey::from_bodies`] takes.
+    pub(crate) fn bodies(&self, params: &Params) -> impl ExactSizeIterator<Item = Poly<Eval>> {
+        let ring = params.key_ring().select(self.gadget.key_limbs(params, self.level));
+        let special = ring.select(self.level..ring.basis().len()).basis().product();
+        let factor = |(i, q): (usize, &Modulus)| if i < self.level { residue_vartime(&special, q) } else { 1 };
+        let factors: Box<[u64]> = ring.moduli().iter().enumerate().map(factor).collect();
+        (0..self.digits).map(move |j| {
+            let mut body: Poly<Eval> = ring.zero();
+            for (limb, words) in body.limbs_mut().zip(&self.limbs) {
+                let len = limb.len();
+                limb.chunks_mut(TILE).zip((0..).step_by(TILE)).for_each(|(tile, start)| {
+                    tile.copy_from_slice(&words[KeyRows::place(self.digits, len, j, 0, start)]);
+                });
+            }
+            ring.mul_residues_assign(&mut body, &factors);
+            body
+        })
     }
 }
 
@@ -147,9 +185,18 @@ pub struct EvaluationKeys {
 pub(crate) struct GaloisKey {
     key: KeySwitchKey,
     permutation: Box<[u32]>,
+    /// Where the permutation takes each eight values.
+    places: Box<[u32]>,
 }
 
 impl GaloisKey {
+    fn new(key: KeySwitchKey, permutation: Box<[u32]>) -> Self {
+        let mut places: Box<[u32]> = (0..permutation.len() as u32 >> 3).collect();
+        let sources = permutation.as_chunks::<8>().0.iter().zip(0..);
+        sources.for_each(|(block, place)| places[(block[0] >> 3) as usize] = place);
+        Self { key, permutation, places }
+    }
+
     pub(crate) const fn gadget(&self) -> Gadget {
         self.key.gadget
     }
@@ -183,7 +230,7 @@ impl EvaluationKeys {
             let permutation = galois_permutation(degree, element);
             let target = Zeroizing::new(ring.automorphism(values, &inverse_permutation(&permutation)));
             let key = KeySwitchKey::generate(secret, [values, &target], element, level, &seed, rng);
-            (element, GaloisKey { key, permutation })
+            (element, GaloisKey::new(key, permutation))
         });
         Ok(Self { galois: galois.collect(), params: params.clone(), seed, relin })
     }
@@ -194,9 +241,8 @@ impl EvaluationKeys {
         relin: Option<KeySwitchKey>,
         galois: impl Iterator<Item = (usize, KeySwitchKey)>,
     ) -> Self {
-        let galois = galois.map(|(element, key)| {
-            (element, GaloisKey { key, permutation: galois_permutation(params.degree(), element) })
-        });
+        let permuted = |element| galois_permutation(params.degree(), element);
+        let galois = galois.map(|(element, key)| (element, GaloisKey::new(key, permuted(element))));
         Self { params: params.clone(), seed, relin, galois: galois.collect() }
     }
 

@@ -3,7 +3,7 @@
 
 use core::hint::black_box;
 
-use tacit_core::backend::{Backend, Kernels, PairTerm};
+use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, PairFinish, PairTerm};
 use tacit_core::modulus::{Modulus, Reciprocal, Shoup};
 use tacit_core::ntt::NttPlan;
 use tacit_core::prime::ntt_primes_vartime;
@@ -22,6 +22,8 @@ pub struct Public {
     pub indices: Vec<u32>,
     /// Each aligned eight from one aligned eight.
     pub blocks: Vec<u32>,
+    /// Where `blocks` takes each eight.
+    pub places: Vec<u32>,
     /// No smaller than `q`.
     pub from: Modulus,
     pub converter: BaseConverter,
@@ -74,6 +76,8 @@ pub const KERNELS: &[(&str, Kernel)] = &[
     ("divide", divide),
     ("lift_centred", lift_centred),
     ("dot_pair", dot_pair),
+    ("ntt_forward_lifted", ntt_forward_lifted),
+    ("switch_pair", switch_pair),
     ("permute_blocks", permute_blocks),
     ("convert", convert),
     ("tensor", tensor),
@@ -179,6 +183,27 @@ fn dot_pair(kernels: Kernels, public: &Public, data: &mut Data<'_>, sums: &Sums<
 }
 
 #[inline(never)]
+fn ntt_forward_lifted(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
+    kernels.ntt_forward_lifted(public.plan.tables(), data.out, data.a, &public.from, data.b);
+}
+
+/// On whole eights, with everything that can follow: the key's rows are those that `converter` reads elsewhere.
+#[inline(never)]
+fn switch_pair(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
+    let len = if data.out.len() < DEGREE { 8 } else { DEGREE };
+    let [second, third] = &mut data.more;
+    let (a, b) = (&data.a[..len], &data.b[..len]);
+    let order = BlockOrder { indices: &public.blocks[..len], places: &public.places[..len >> 3] };
+    let finish = PairFinish {
+        scaled: Some(([a, b], public.factor)),
+        addends: [Some(b), Some(&third[..len])],
+        order: Some(order),
+    };
+    let key = KeyRows::new(&data.rows[..2 * len], 1);
+    kernels.switch_pair(&public.q, [&mut data.out[..len], &mut second[..len]], &[a], key, &finish);
+}
+
+#[inline(never)]
 fn permute_blocks(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
     kernels.permute_blocks(data.out, data.a, &public.blocks);
 }
@@ -230,6 +255,7 @@ impl Public {
             bits,
             reciprocals: vec![q.reciprocal(); TERMS],
             blocks: indices.chunks(8).flat_map(|block| block.iter().rev().copied()).collect(),
+            places: (0..len as u32 >> 3).collect(),
             indices: indices.into_iter().rev().collect(),
             from: Modulus::new(from).expect("an odd prime"),
             converter: BaseConverter::new(&basis, &moduli[..1]),

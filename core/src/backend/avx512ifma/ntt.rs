@@ -40,6 +40,26 @@ pub(super) fn forward(tables: &NttTables, roots: &IfmaRoots, xs: &mut [u64]) {
     }
 }
 
+/// Forward transform of centred residues modulo `from < 2q`; `[0, from) → [0, q)` for `q < 2^50`.
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+pub(super) fn forward_lifted(
+    tables: &NttTables,
+    roots: &IfmaRoots,
+    out: &mut [u64],
+    source: (&[u64], &Modulus),
+    ahead: &[u64],
+) {
+    let q = tables.modulus().value();
+    let levels = u64::from(out.len().trailing_zeros());
+    if (2 * levels + 1) * q <= 1 << WORD_BITS {
+        forward::transform_lifted::<Ample>(tables.modulus(), roots, out, source, ahead);
+    } else if Modest::CAPACITY * q <= 1 << WORD_BITS {
+        forward::transform_lifted::<Modest>(tables.modulus(), roots, out, source, ahead);
+    } else {
+        forward::transform_lifted::<Tight>(tables.modulus(), roots, out, source, ahead);
+    }
+}
+
 /// Inverse transform, scaled by `1/n`; `[0, q) → [0, q)` for `q < 2^50`.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 pub(super) fn inverse(tables: &NttTables, roots: &IfmaRoots, xs: &mut [u64]) {

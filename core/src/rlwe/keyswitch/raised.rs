@@ -3,7 +3,8 @@
 use super::Gadget;
 use crate::poly::{Eval, Poly, Ring, Scratch};
 
-/// `P` times a ciphertext, and what key switching adds to it, modulo `Q·P` for the `P` of one gadget.
+/// `P` times a ciphertext, and what key switching adds to it, modulo `Q·P` for the `P` of one gadget. The limbs of `Q` hold
+/// it times `P^-1`, as they do in keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Raised {
     gadget: Gadget,

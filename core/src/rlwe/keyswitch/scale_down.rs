@@ -15,6 +15,8 @@ pub(crate) struct ScaleDown {
     converter: BaseConverter,
     /// `D^-1` modulo each prime that is kept.
     inverses: Box<[Shoup]>,
+    /// `-D^-1` modulo each.
+    factors: Box<[Shoup]>,
 }
 
 impl ScaleDown {
@@ -24,9 +26,11 @@ impl ScaleDown {
         let residues = kept.basis().decompose_vartime(&dropped.basis().product());
         // Other primes than the divisor's: each has the inverse.
         let inverse = |(q, &d): (&crate::modulus::Modulus, &u64)| q.shoup(q.inverse(d).unwrap_or_default());
+        let inverses: Box<[Shoup]> = kept.moduli().iter().zip(&residues).map(inverse).collect();
         Self {
+            factors: kept.moduli().iter().zip(&inverses).map(|(q, w)| q.shoup(q.neg(w.value))).collect(),
+            inverses,
             converter: BaseConverter::new(dropped.basis(), kept.moduli()),
-            inverses: kept.moduli().iter().zip(&residues).map(inverse).collect(),
             kept,
             dropped,
         }
@@ -34,22 +38,17 @@ impl ScaleDown {
 
     /// `round(poly / D)`. Cost: one transform per limb.
     pub(crate) fn apply_into(&self, poly: &Poly<Eval>, out: &mut Poly<Eval>, scratch: &mut Scratch) {
-        let (high, low) = poly.residues().split_at(self.kept.basis().len() * self.kept.degree());
-        let mut copy = scratch.words(low.len());
-        copy.copy_from_slice(low);
-        self.divide(high, &mut copy, out, scratch);
-        scratch.give(copy);
-    }
-
-    /// `round(x / D)` from the residues of `x` that are kept and dropped; the latter are overwritten.
-    pub(super) fn divide(&self, high: &[u64], low: &mut [u64], out: &mut Poly<Eval>, scratch: &mut Scratch) {
         let degree = self.kept.degree();
-        let mut buffer = scratch.words(self.buffer_len());
-        let prepared = self.prepare(low, &mut buffer);
+        let (high, low) = poly.residues().split_at(self.kept.basis().len() * degree);
+        let (mut copy, mut buffer) = (scratch.words(low.len()), scratch.words(self.buffer_len()));
+        copy.copy_from_slice(low);
+        let prepared = self.prepare(&mut copy, &mut buffer);
         for (i, (limb, x)) in out.limbs_mut().zip(high.chunks_exact(degree)).enumerate() {
-            self.divide_limb(i, x, prepared, limb);
+            self.remainder(i, prepared, limb, &[]);
+            self.kept.kernels().divide(&self.kept.moduli()[i], limb, x, self.inverses[i]);
         }
         scratch.give(buffer);
+        scratch.give(copy);
     }
 
     /// The size of the buffer that [`ScaleDown::prepare`] takes, in words.
@@ -64,11 +63,13 @@ impl ScaleDown {
         self.converter.prepare(self.kept.kernels(), low, buffer)
     }
 
-    /// The `i`-th limb of the quotient, from that limb of `x`. Cost: one transform.
-    pub(super) fn divide_limb(&self, i: usize, x: &[u64], prepared: &[u64], out: &mut [u64]) {
-        let kernels = self.kept.kernels();
-        self.converter.convert_row(kernels, i, prepared, out);
-        self.kept.forward_row(i, out);
-        kernels.divide(&self.kept.moduli()[i], out, x, self.inverses[i]);
+    /// The centred remainder modulo the `i`-th kept prime. Cost: one transform.
+    pub(super) fn remainder(&self, i: usize, prepared: &[u64], out: &mut [u64], ahead: &[u64]) {
+        self.kept.forward_converted(i, (&self.converter, i), prepared, out, ahead);
+    }
+
+    /// `-D^-1` modulo the `i`-th kept prime: what a remainder is added with to a value that is divided already.
+    pub(super) fn factor(&self, i: usize) -> Shoup {
+        self.factors[i]
     }
 }

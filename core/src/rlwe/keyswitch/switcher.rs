@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{Gadget, GaloisKey, KeySwitchKey, Raised, ScaleDown};
-use crate::backend::{AlignedWords, Backend, PairTerm};
+use crate::backend::{AlignedWords, Backend, BlockOrder, KeyRows, PairFinish};
 use crate::modulus::Shoup;
 use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring, Scratch};
@@ -26,8 +26,6 @@ struct Path {
     /// Modulo the level's primes and the gadget's special primes.
     key_ring: Ring,
     digits: Box<[Digit]>,
-    /// `P` modulo each prime of the level.
-    special: Box<[Shoup]>,
     down: ScaleDown,
 }
 
@@ -82,15 +80,15 @@ impl Switcher {
         scratch: &mut Scratch,
     ) {
         let prepared = self.prepare(self.path(key.gadget), part, scratch);
-        let product = Product { part, digits: Digits::Fresh(&prepared), key };
-        self.multiply_divide(product, Finish { addends: addends.map(Some), permutation: None }, out, scratch);
+        let product = Product { part, digits: Digits::Fresh(&prepared, &[]), key };
+        self.multiply_divide(product, Finish { addends: addends.map(Some), order: None }, out, scratch);
         prepared.give(scratch);
     }
 
     /// The image of a ciphertext of two parts under the key's automorphism, under the same secret.
     pub(crate) fn rotate(&self, parts: &[Poly<Eval>], key: &GaloisKey, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
         let prepared = self.prepare(self.path(key.key.gadget), &parts[1], scratch);
-        let product = Product { part: &parts[1], digits: Digits::Fresh(&prepared), key: &key.key };
+        let product = Product { part: &parts[1], digits: Digits::Fresh(&prepared, &[]), key: &key.key };
         self.multiply_divide(product, key.finish(&parts[0]), out, scratch);
         prepared.give(scratch);
     }
@@ -104,7 +102,7 @@ impl Switcher {
         let mut rows = extensions.chunks_exact_mut(degree);
         for (j, digit) in path.digits.iter().enumerate() {
             let others = (0..path.key_ring.basis().len()).filter(|i| !digit.own.contains(i));
-            others.zip(rows.by_ref()).for_each(|(i, row)| path.extend(&prepared, j, i, row));
+            others.zip(rows.by_ref()).for_each(|(i, row)| path.extend(&prepared, j, i, row, &[]));
         }
         prepared.give(scratch);
         Decomposed { gadget, extensions }
@@ -157,56 +155,46 @@ impl Switcher {
     ) -> Raised {
         let mut out = Raised::new(self.raised_ring(digits.gadget), digits.gadget, scratch);
         match key {
-            Some(key) => self.rotate_modulo_qp(parts, digits, key, &mut out, scratch),
+            Some(key) => self.rotate_modulo_qp(parts, digits, key, &mut out),
             None => self.raise(parts, &mut out),
         }
         out
     }
 
-    fn rotate_modulo_qp(
-        &self,
-        parts: &[Poly<Eval>],
-        digits: &Decomposed,
-        key: &GaloisKey,
-        out: &mut Raised,
-        scratch: &mut Scratch,
-    ) {
-        let (path, degree) = (self.path(digits.gadget), self.ring.degree());
-        let kernels = self.ring.kernels();
+    fn rotate_modulo_qp(&self, parts: &[Poly<Eval>], digits: &Decomposed, key: &GaloisKey, out: &mut Raised) {
+        let (path, finish) = (self.path(digits.gadget), key.finish(&parts[0]));
         let product = Product { part: &parts[1], digits: Digits::Hoisted(digits), key: &key.key };
-        let mut pair = [scratch.words(degree), scratch.words(degree)];
         for i in 0..path.key_ring.basis().len() {
-            self.multiply_limb(path, i, product, &mut pair, &mut []);
-            if i < self.level {
-                kernels.scale_add(&self.ring.moduli()[i], &mut pair[0], parts[0].limb(i), path.special[i]);
-            }
-            for (out, limb) in out.parts_mut().iter_mut().zip(&pair) {
-                kernels.permute_blocks(out.limb_mut(i), limb, &key.permutation);
-            }
+            let addends = finish.addends.map(|part| part.filter(|_| i < self.level).map(|part| part.limb(i)));
+            let outs = out.parts_mut().each_mut().map(|out| out.limb_mut(i));
+            self.multiply_limb(path, i, product, outs, &PairFinish { addends, order: finish.order, scaled: None });
         }
-        pair.into_iter().for_each(|limb| scratch.give(limb));
     }
 
     /// `P` times a ciphertext, modulo `Q·P`.
     fn raise(&self, parts: &[Poly<Eval>], out: &mut Raised) {
-        let path = self.path(out.gadget());
         for (out, part) in out.parts_mut().iter_mut().zip(parts) {
             let (high, low) = out.residues_mut().split_at_mut(self.level * self.ring.degree());
+            high.copy_from_slice(part.residues());
             low.fill(0);
-            let limbs = high.chunks_exact_mut(self.ring.degree()).zip(part.limbs());
-            for ((out, limb), (q, &p)) in limbs.zip(self.ring.moduli().iter().zip(&path.special)) {
-                self.ring.kernels().scale_into(q, out, limb, p);
-            }
         }
     }
 
     /// Division by `P` of what was raised. Cost: `2·(l + α)` transforms.
     pub(crate) fn lower(&self, mut raised: Raised, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
-        let path = self.path(raised.gadget());
-        for (half, out) in raised.parts_mut().iter_mut().zip(out) {
-            let (high, low) = half.residues_mut().split_at_mut(self.level * self.ring.degree());
-            path.down.divide(high, low, out, scratch);
+        let (path, degree) = (self.path(raised.gadget()), self.ring.degree());
+        let [b, a] = raised.parts_mut().each_mut().map(|half| half.residues_mut().split_at_mut(self.level * degree));
+        let mut buffers = [scratch.words(path.down.buffer_len()), scratch.words(path.down.buffer_len())];
+        let mut remainders = [scratch.words(degree), scratch.words(degree)];
+        let [buffer_b, buffer_a] = &mut buffers;
+        let prepared = [path.down.prepare(b.1, buffer_b), path.down.prepare(a.1, buffer_a)];
+        for i in 0..self.level {
+            let addends = [&*b.0, &*a.0].map(|high| Some(&high[i * degree..(i + 1) * degree]));
+            let scaled = Some(path.remainders(i, prepared, &mut remainders, [&[]; 2]));
+            let finish = PairFinish { scaled, addends, order: None };
+            self.ring.kernels().switch_pair(&self.ring.moduli()[i], limbs(out, i), &[], KeyRows::new(&[], 0), &finish);
         }
+        buffers.into_iter().chain(remainders).for_each(|words| scratch.give(words));
         raised.give(scratch);
     }
 
@@ -228,78 +216,79 @@ impl Switcher {
         let special = path.gadget.special();
         let mut low = [scratch.words(special * degree), scratch.words(special * degree)];
         let mut buffers = [scratch.words(path.down.buffer_len()), scratch.words(path.down.buffer_len())];
-        let mut pair = [scratch.words(degree), scratch.words(degree)];
-        let mut moved = scratch.words(degree);
+        let mut remainders = [scratch.words(degree), scratch.words(degree)];
         let mut rows = scratch.words(product.row_count(path) * degree);
         let [low_b, low_a] = &mut low;
         for (i, (b, a)) in low_b.chunks_exact_mut(degree).zip(low_a.chunks_exact_mut(degree)).enumerate() {
-            self.multiply_limb_into(path, self.level + i, product, [b, a], &mut rows);
+            let words = product.key.rows(self.in_key(self.level + i, product.key)).words();
+            self.extend_limb(path, self.level + i, product, &mut rows, words.chunks(words.len().div_ceil(3)));
+            self.multiply_limb(path, self.level + i, product.with(&rows), [b, a], &PairFinish::default());
         }
         let ([low_b, low_a], [buffer_b, buffer_a]) = (&mut low, &mut buffers);
         let prepared = [path.down.prepare(low_b, buffer_b), path.down.prepare(low_a, buffer_a)];
         for i in 0..self.level {
-            self.multiply_limb(path, i, product, &mut pair, &mut rows);
-            for (half, out) in out.iter_mut().enumerate() {
-                let target = if finish.permutation.is_some() { &mut moved[..] } else { out.limb_mut(i) };
-                path.down.divide_limb(i, &pair[half], prepared[half], target);
-                if let Some(addend) = finish.addends[half] {
-                    self.ring.kernels().add(&self.ring.moduli()[i], target, addend.limb(i));
-                }
-                if let Some(permutation) = finish.permutation {
-                    self.ring.kernels().permute_blocks(out.limb_mut(i), &moved, permutation);
-                }
-            }
+            let words = product.key.rows(self.in_key(i, product.key)).words();
+            let count = 2 + if matches!(product.digits, Digits::Fresh(..)) { path.digits.len() - 1 } else { 0 };
+            let mut ahead = words.chunks(words.len().div_ceil(count));
+            let first = [ahead.next().unwrap_or_default(), ahead.next().unwrap_or_default()];
+            let scaled = Some(path.remainders(i, prepared, &mut remainders, first));
+            self.extend_limb(path, i, product, &mut rows, ahead);
+            let addends = finish.addends.map(|part| part.map(|part| part.limb(i)));
+            let finish = PairFinish { scaled, addends, order: finish.order };
+            self.multiply_limb(path, i, product.with(&rows), limbs(out, i), &finish);
         }
-        for words in [rows, moved].into_iter().chain(pair).chain(buffers).chain(low) {
+        for words in [rows].into_iter().chain(remainders).chain(buffers).chain(low) {
             scratch.give(words);
         }
     }
 
-    fn multiply_limb(
+    /// Where a key has this level's `i`-th key limb.
+    fn in_key(&self, i: usize, key: &KeySwitchKey) -> usize {
+        if i < self.level { i } else { i + key.level - self.level }
+    }
+
+    /// The digits that are not there, modulo one key limb, into `rows`.
+    fn extend_limb<'a>(
         &self,
         path: &Path,
         i: usize,
         product: Product<'_>,
-        pair: &mut [AlignedWords; 2],
         rows: &mut [u64],
+        mut ahead: impl Iterator<Item = &'a [u64]>,
     ) {
-        let [b, a] = pair;
-        self.multiply_limb_into(path, i, product, [b, a], rows);
+        if let Digits::Fresh(prepared, _) = product.digits {
+            for (j, row) in rows.chunks_exact_mut(self.ring.degree()).enumerate() {
+                if !path.digits[j].own.contains(&i) {
+                    path.extend(prepared, j, i, row, ahead.next().unwrap_or_default());
+                }
+            }
+        }
     }
 
-    /// `Σ_j digit_j·key_j` modulo one key limb, for both halves of the key, which is read at this level's limbs. Digits
-    /// that are not there are extended into `rows`.
-    fn multiply_limb_into(
+    /// `Σ_j digit_j·key_j` modulo one key limb, for both halves of the key, which is read at this level's limbs, and what
+    /// follows.
+    fn multiply_limb(
         &self,
         path: &Path,
         i: usize,
         Product { part, digits, key }: Product<'_>,
-        out: [&mut [u64]; 2],
-        rows: &mut [u64],
+        outs: [&mut [u64]; 2],
+        finish: &PairFinish<'_>,
     ) {
         let degree = self.ring.degree();
-        if let Digits::Fresh(prepared) = digits {
-            for (j, row) in rows.chunks_exact_mut(degree).enumerate() {
-                if !path.digits[j].own.contains(&i) {
-                    path.extend(prepared, j, i, row);
-                }
-            }
-        }
-        let (in_key, limbs) =
-            (if i < self.level { i } else { i + key.level - self.level }, path.key_ring.basis().len());
-        let mut terms: [PairTerm<'_>; MAX_PRIMES] = [(&[], [&[]; 2]); MAX_PRIMES];
+        let limbs = path.key_ring.basis().len();
+        let mut xs: [&[u64]; MAX_PRIMES] = [&[]; MAX_PRIMES];
         let mut start = 0;
-        for (j, ((term, digit), [body, mask])) in terms.iter_mut().zip(&path.digits).zip(&key.digits).enumerate() {
-            let values = match (digit.other(i), digits) {
+        for (j, (x, digit)) in xs.iter_mut().zip(&path.digits).enumerate() {
+            *x = match (digit.other(i), digits) {
                 (None, _) => part.limb(i),
-                (Some(_), Digits::Fresh(_)) => &rows[j * degree..(j + 1) * degree],
+                (Some(_), Digits::Fresh(_, rows)) => &rows[j * degree..(j + 1) * degree],
                 (Some(other), Digits::Hoisted(digits)) => &digits.extensions[(start + other) * degree..][..degree],
             };
             start += limbs - digit.own.len();
-            *term = (values, [body.limb(in_key), mask.limb(in_key)]);
         }
         let q = &path.key_ring.moduli()[i];
-        self.ring.kernels().dot_pair(q, out, &terms[..path.digits.len()]);
+        self.ring.kernels().switch_pair(q, outs, &xs[..path.digits.len()], key.rows(self.in_key(i, key)), finish);
     }
 
     /// The coefficients of a part, ready to be extended.
@@ -343,29 +332,32 @@ impl Path {
             let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), others.moduli());
             Digit { own, converter }
         });
-        let product = key_ring.select(level..key_ring.basis().len()).basis().product();
-        let moduli = key_ring.moduli()[..level].iter();
-        let special = moduli.zip(key_ring.basis().decompose_vartime(&product)).map(|(q, p)| q.shoup(p));
-        Self {
-            gadget,
-            digits: digits.collect(),
-            special: special.collect(),
-            down: ScaleDown::new(&key_ring, level),
-            key_ring,
-        }
+        Self { gadget, digits: digits.collect(), down: ScaleDown::new(&key_ring, level), key_ring }
+    }
+
+    /// What is left to add to the `i`-th limb of both halves of a product with a key: the remainders of the division by `P`,
+    /// and their factor.
+    fn remainders<'a>(
+        &self,
+        i: usize,
+        prepared: [&[u64]; 2],
+        [b, a]: &'a mut [AlignedWords; 2],
+        ahead: [&[u64]; 2],
+    ) -> ([&'a [u64]; 2], Shoup) {
+        self.down.remainder(i, prepared[0], b, ahead[0]);
+        self.down.remainder(i, prepared[1], a, ahead[1]);
+        ([b, a], self.down.factor(i))
     }
 
     /// The `j`-th digit modulo the `i`-th key limb, which is not its own, in the evaluation domain.
-    fn extend(&self, prepared: &Prepared, j: usize, i: usize, out: &mut [u64]) {
+    fn extend(&self, prepared: &Prepared, j: usize, i: usize, out: &mut [u64], ahead: &[u64]) {
         let (digit, degree) = (&self.digits[j], out.len());
         let before: usize = self.digits[..j].iter().map(|digit| digit.converter.prepared_len(degree)).sum();
         let terms = match digit.converter.prepared_len(degree) {
             0 => digit.coefficients(&prepared.coefficients),
             len => &prepared.terms[before..before + len],
         };
-        let other = digit.other(i).unwrap_or_default();
-        digit.converter.convert_row(self.key_ring.kernels(), other, terms, out);
-        self.key_ring.forward_row(i, out);
+        self.key_ring.forward_converted(i, (&digit.converter, digit.other(i).unwrap_or_default()), terms, out, ahead);
     }
 }
 
@@ -379,16 +371,24 @@ struct Product<'a> {
 
 #[derive(Clone, Copy)]
 enum Digits<'a> {
-    /// Extended limb by limb, used and forgotten.
-    Fresh(&'a Prepared),
+    /// Extended limb by limb, used and forgotten: one row per digit.
+    Fresh(&'a Prepared, &'a [u64]),
     Hoisted(&'a Decomposed),
 }
 
-impl Product<'_> {
+impl<'a> Product<'a> {
+    /// With digits that were extended to these rows.
+    fn with(self, rows: &'a [u64]) -> Self {
+        match self.digits {
+            Digits::Fresh(prepared, _) => Self { digits: Digits::Fresh(prepared, rows), ..self },
+            Digits::Hoisted(_) => self,
+        }
+    }
+
     /// Limbs of space that the extension of its digits takes.
     fn row_count(&self, path: &Path) -> usize {
         match self.digits {
-            Digits::Fresh(_) => path.digits.len(),
+            Digits::Fresh(..) => path.digits.len(),
             Digits::Hoisted(_) => 0,
         }
     }
@@ -398,13 +398,14 @@ impl Product<'_> {
 #[derive(Clone, Copy)]
 struct Finish<'a> {
     addends: [Option<&'a Poly<Eval>>; 2],
-    permutation: Option<&'a [u32]>,
+    order: Option<BlockOrder<'a>>,
 }
 
 impl GaloisKey {
     /// What turns a product with this key into a rotated ciphertext: the first part is added, then both are permuted.
     fn finish<'a>(&'a self, first: &'a Poly<Eval>) -> Finish<'a> {
-        Finish { addends: [Some(first), None], permutation: Some(&self.permutation) }
+        let order = BlockOrder { indices: &self.permutation, places: &self.places };
+        Finish { addends: [Some(first), None], order: Some(order) }
     }
 }
 
@@ -418,4 +419,10 @@ impl Digit {
     fn coefficients<'a>(&self, part: &'a Poly<Eval>) -> &'a [u64] {
         part.stretch(self.own.clone())
     }
+}
+
+/// One limb of both parts of a ciphertext.
+fn limbs(parts: &mut [Poly<Eval>], i: usize) -> [&mut [u64]; 2] {
+    let (first, rest) = parts.split_at_mut(1);
+    [first[0].limb_mut(i), rest[0].limb_mut(i)]
 }

@@ -10,7 +10,7 @@ use super::*;
 
 /// The constants of one modulus, in every lane.
 #[derive(Clone, Copy)]
-struct Constants {
+struct Constants<'a> {
     lanes: Lanes,
     one: __m512i,
     /// `floor(2^52/q)`.
@@ -19,53 +19,126 @@ struct Constants {
     minus_lift: __m512i,
     /// What the first operands of the first level are lifted by if no level reduces: `q` for every level.
     input_lift: __m512i,
+    /// What to fetch meanwhile, in equal parts for each block.
+    ahead: &'a [[u64; 8]],
+}
+
+/// Where the first pass reads residues modulo another prime, which it centres.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    vectors: &'a [[u64; 8]],
+    half: __m512i,
+    /// `q` less the other prime, modulo `2^64`.
+    wrap: __m512i,
+}
+
+impl Source<'_> {
+    /// `x` in the lower half is itself, in the upper `x - from + q`: both below `q`, because `from/2` is.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn load(&self, at: usize) -> __m512i {
+        let x = load(&self.vectors[at]);
+        _mm512_mask_add_epi64(x, _mm512_cmpgt_epu64_mask(x, self.half), x, self.wrap)
+    }
 }
 
 /// `[0, q) → [0, q)`.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 pub(super) fn transform<R: Room>(modulus: &Modulus, roots: &IfmaRoots, xs: &mut [u64]) {
-    let input_lift = u64::from(xs.len().trailing_zeros()) * modulus.value();
+    let constants = constants::<R>(modulus, xs.len(), &[]);
     let (vectors, _) = xs.as_chunks_mut::<8>();
-    let lanes = Lanes::new(modulus);
-    let constants = Constants {
-        lanes,
-        one: splat(1),
-        reciprocal: lanes.one.quotient,
-        minus_lift: splat(R::FORWARD_LIFT.wrapping_neg()),
-        input_lift: splat(input_lift),
-    };
     if R::FORWARD_LIFT == 0 {
-        split::<R, true>(&constants, roots, vectors, 1);
+        split::<R, true, false>(&constants, roots, vectors, 1, None);
     } else {
         stretch::<R>(&constants, roots, vectors, 1);
     }
 }
 
+/// As [`transform`], of centred residues modulo `from < 2q`: `[0, from) → [0, q)`.
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+pub(super) fn transform_lifted<R: Room>(
+    modulus: &Modulus,
+    roots: &IfmaRoots,
+    out: &mut [u64],
+    (xs, from): (&[u64], &Modulus),
+    ahead: &[u64],
+) {
+    let constants = constants::<R>(modulus, out.len(), ahead);
+    let (vectors, _) = out.as_chunks_mut::<8>();
+    let source = Source {
+        vectors: &xs.as_chunks::<8>().0[..vectors.len()],
+        half: splat(from.value() >> 1),
+        wrap: splat(modulus.value().wrapping_sub(from.value())),
+    };
+    if R::FORWARD_LIFT == 0 {
+        split::<R, true, true>(&constants, roots, vectors, 1, Some(&source));
+    } else {
+        split::<R, false, true>(&constants, roots, vectors, 1, Some(&source));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+fn constants<'a, R: Room>(modulus: &Modulus, degree: usize, ahead: &'a [u64]) -> Constants<'a> {
+    let lanes = Lanes::new(modulus);
+    Constants {
+        lanes,
+        one: splat(1),
+        reciprocal: lanes.one.quotient,
+        minus_lift: splat(R::FORWARD_LIFT.wrapping_neg()),
+        input_lift: splat(u64::from(degree.trailing_zeros()) * modulus.value()),
+        ahead: ahead.as_chunks::<8>().0,
+    }
+}
+
 /// The stretch that root number `node` splits.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn stretch<R: Room>(c: &Constants, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
+fn stretch<R: Room>(c: &Constants<'_>, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
     if vectors.len() > CACHED {
-        split::<R, false>(c, roots, vectors, node);
+        split::<R, false, false>(c, roots, vectors, node, None);
         return;
     }
     let (mut len, mut first) = (vectors.len(), node);
     while len > BLOCK {
         for (i, part) in vectors.chunks_exact_mut(len).enumerate() {
-            pass::<R, false>(c, roots, part, first + i);
+            pass::<R, false, false>(c, roots, part, first + i, None);
         }
         let levels = pass_levels(len);
         (len, first) = (len >> levels, first << levels);
     }
     let offset = first - roots.lanes.len();
     for (i, block) in vectors.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+        fetch(c.ahead, offset + i, roots.lanes.len());
         in_registers::<R>(c, roots, &roots.lanes[offset + i], block, first + i);
     }
 }
 
-/// One pass, then the parts it leaves, one after the other. With `LIFT`, the input is lifted first.
+/// Asks for the `part`-th of so many equal parts to be brought to the second cache, between two blocks, where arithmetic
+/// leaves memory idle. Every other line: lines come in pairs.
+#[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn split<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
-    pass::<R, LIFT>(c, roots, vectors, node);
+fn fetch(lines: &[[u64; 8]], part: usize, parts: usize) {
+    let len = lines.len() >> parts.trailing_zeros();
+    for pair in lines[part * len..(part + 1) * len].chunks(2) {
+        #[allow(unused_unsafe, reason = "safe in newer compilers")]
+        // SAFETY: a prefetch of a line that is borrowed; it faults nowhere.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(pair.as_ptr().cast());
+        }
+    }
+}
+
+/// One pass, then the parts it leaves, one after the other. With `LIFT`, the input is lifted first; with `LIFTED`, it is
+/// read from the source.
+#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+fn split<R: Room, const LIFT: bool, const LIFTED: bool>(
+    c: &Constants<'_>,
+    roots: &IfmaRoots,
+    vectors: &mut [[u64; 8]],
+    node: usize,
+    source: Option<&Source<'_>>,
+) {
+    pass::<R, LIFT, LIFTED>(c, roots, vectors, node, source);
     let levels = pass_levels(vectors.len());
     for (i, part) in vectors.chunks_exact_mut(vectors.len() >> levels).enumerate() {
         stretch::<R>(c, roots, part, (node << levels) + i);
@@ -75,23 +148,36 @@ fn split<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vectors: &
 /// Two or three levels over a stretch.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn pass<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
+fn pass<R: Room, const LIFT: bool, const LIFTED: bool>(
+    c: &Constants<'_>,
+    roots: &IfmaRoots,
+    vectors: &mut [[u64; 8]],
+    node: usize,
+    source: Option<&Source<'_>>,
+) {
     if pass_levels(vectors.len()) == 3 {
-        three_levels::<R, LIFT>(c, roots, vectors, node);
+        three_levels::<R, LIFT, LIFTED>(c, roots, vectors, node, source);
     } else {
-        two_levels::<R, LIFT>(c, roots, vectors, node);
+        two_levels::<R, LIFT, LIFTED>(c, roots, vectors, node, source);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn three_levels<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
+fn three_levels<R: Room, const LIFT: bool, const LIFTED: bool>(
+    c: &Constants<'_>,
+    roots: &IfmaRoots,
+    vectors: &mut [[u64; 8]],
+    node: usize,
+    source: Option<&Source<'_>>,
+) {
     let w = vector_factors(roots, node);
     let mut rows = rows::<8>(vectors);
-    for i in 0..rows[0].len() {
+    let height = rows[0].len();
+    for i in 0..height {
         let mut v = [c.lanes.zero; 8];
-        for (v, row) in v.iter_mut().zip(&rows) {
-            *v = load(&row[i]);
+        for (k, (v, row)) in v.iter_mut().zip(&rows).enumerate() {
+            *v = source.filter(|_| LIFTED).map_or_else(|| load(&row[i]), |source| source.load(k * height + i));
         }
         if LIFT {
             for x in &mut v[..4] {
@@ -108,14 +194,26 @@ fn three_levels<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vec
 /// Two columns at a time, which makes quads.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn two_levels<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vectors: &mut [[u64; 8]], node: usize) {
+fn two_levels<R: Room, const LIFT: bool, const LIFTED: bool>(
+    c: &Constants<'_>,
+    roots: &IfmaRoots,
+    vectors: &mut [[u64; 8]],
+    node: usize,
+    source: Option<&Source<'_>>,
+) {
     let [w1, w2, w3, ..] = vector_factors(roots, node);
     let mut rows = rows::<4>(vectors);
+    let height = rows[0].len();
     let [r0, r1, r2, r3] = &mut rows;
     let pairs = pairs(r0).zip(pairs(r1)).zip(pairs(r2)).zip(pairs(r3));
-    for (((r0, r1), r2), r3) in pairs {
-        let mut x = [load(&r0[0]), load(&r0[1]), load(&r1[0]), load(&r1[1])];
-        let y = [load(&r2[0]), load(&r2[1]), load(&r3[0]), load(&r3[1])];
+    for (i, (((r0, r1), r2), r3)) in pairs.enumerate() {
+        let (mut x, y) = if let Some(source) = source.filter(|_| LIFTED) {
+            let at = |row: usize, k: usize| source.load(row * height + 2 * i + k);
+            ([at(0, 0), at(0, 1), at(1, 0), at(1, 1)], [at(2, 0), at(2, 1), at(3, 0), at(3, 1)])
+        } else {
+            let y = [load(&r2[0]), load(&r2[1]), load(&r3[0]), load(&r3[1])];
+            ([load(&r0[0]), load(&r0[1]), load(&r1[0]), load(&r1[1])], y)
+        };
         if LIFT {
             for x in &mut x {
                 *x = _mm512_add_epi64(*x, c.input_lift);
@@ -135,7 +233,7 @@ fn two_levels<R: Room, const LIFT: bool>(c: &Constants, roots: &IfmaRoots, vecto
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
 fn in_registers<R: Room>(
-    c: &Constants,
+    c: &Constants<'_>,
     roots: &IfmaRoots,
     lane_roots: &LaneRoots,
     block: &mut [[u64; 8]; BLOCK],
@@ -175,7 +273,7 @@ fn in_registers<R: Room>(
 /// Three levels on eight vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn between_vectors<R: Room>(c: &Constants, v: [__m512i; 8], w: &[Factor; 7]) -> [__m512i; 8] {
+fn between_vectors<R: Room>(c: &Constants<'_>, v: [__m512i; 8], w: &[Factor; 7]) -> [__m512i; 8] {
     let [v0, v1, v2, v3, v4, v5, v6, v7] = v;
     let [w1, w2, w3, w4, w5, w6, w7] = *w;
     let ([v0, v1, v2, v3], [v4, v5, v6, v7]) =
@@ -190,7 +288,7 @@ fn between_vectors<R: Room>(c: &Constants, v: [__m512i; 8], w: &[Factor; 7]) -> 
 /// `(x + w·y, x - w·y)`, the products in `[-q, q)`. With `reduce`, `x` is brought to `[lift, lift + 2q)` first.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn butterflies(c: &Constants, mut x: Quad, mut y: Quad, w: [Factor; 4], reduce: bool) -> (Quad, Quad) {
+fn butterflies(c: &Constants<'_>, mut x: Quad, mut y: Quad, w: [Factor; 4], reduce: bool) -> (Quad, Quad) {
     let (mut estimate, mut product) = (x, x);
     for i in 0..4 {
         // One more than Shoup's quotient: products come out lower by q.
@@ -216,7 +314,7 @@ fn butterflies(c: &Constants, mut x: Quad, mut y: Quad, w: [Factor; 4], reduce: 
 /// `[0, 2^52)`, dirty above, `→ [0, q)`: what Barrett's quotient leaves is below `2q`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-fn canonical(c: &Constants, x: Quad) -> Quad {
+fn canonical(c: &Constants<'_>, x: Quad) -> Quad {
     let mut out = x;
     for x in &mut out {
         let quotient = _mm512_madd52hi_epu64(c.lanes.zero, *x, c.reciprocal);
