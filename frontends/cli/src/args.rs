@@ -275,6 +275,9 @@ pub(crate) struct PlanArgs {
     /// One JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Draw the stages, with their cost and noise, to a file too; `-`: to the standard output, without the table
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) net: NetArgs,
 }

@@ -25,6 +25,7 @@
 //! | `subject` | the network and plan that a command is about |
 //! | `console` | standard output and error, colour, progress |
 //! | `report`, `picture` | tables, bars, units; a picture in a terminal |
+//! | `drawing` | a plan as a picture |
 //! | `files` | reading, atomic writing, secret files |
 //! | `threads`, `random`, `interrupt` | what else the operating system gives |
 //! | `error` | refusals and their exit codes |
@@ -32,6 +33,7 @@
 mod args;
 mod commands;
 mod console;
+mod drawing;
 mod error;
 mod examples;
 mod files;

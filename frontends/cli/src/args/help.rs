@@ -84,6 +84,7 @@ Key switches are what costs time; noise is what limits depth. Noise bounds are p
 Examples:
   tacit plan
   tacit plan --ops | less
+  tacit plan --svg plan.svg                   a picture of it, for a browser
   tacit plan --net my.tacit --json | jq .log2_qp
 
 Exit codes: 0 done, 1 failure, 4 no secure parameters.";

@@ -7,7 +7,9 @@ use tacit_lola::plan::{Op, Plan, Register, Stage};
 
 use crate::args::PlanArgs;
 use crate::console::{Console, STRONG};
+use crate::drawing::{Drawing, DrawnStage};
 use crate::error::CliError;
+use crate::files::{Access, Output, is_stream};
 use crate::report::facts::{self, Facts};
 use crate::report::units::bytes;
 use crate::subject::Subject;
@@ -46,24 +48,56 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<(), CliError> {
+    let file = args.svg.as_ref().filter(|file| !is_stream(file));
+    let file = file.map(|file| Output::new(file, Access::Public, true)).transpose()?;
     let subject = Subject::load(&args.net)?;
     let deployment = {
         let _sign = console.spinner("planning");
         subject.deploy()?
     };
     let plan = deployment.lowered().plan();
-    if args.ops {
-        return console.line(plan);
-    }
     let stages = plan.stages().iter().map(|stage| row(&deployment, stage)).collect();
     let (name, fingerprint) = (subject.plan.to_string(), deployment.spec().fingerprint().to_string());
     let report = Report { net: &subject.name, plan: name, fingerprint, facts: Facts::of(&deployment), stages };
-    if args.json { console.json(&report) } else { print(console, &deployment, &report) }
+    if args.svg.is_some() {
+        let picture = drawing(&deployment, &report).svg();
+        let Some(file) = file else { return console.print(picture) };
+        file.write(picture.as_bytes())?;
+        console.remark(format_args!("{}: the plan as a picture", file.name().display()));
+    }
+    match args {
+        PlanArgs { ops: true, .. } => console.line(plan),
+        PlanArgs { json: true, .. } => console.json(&report),
+        _ => print(console, &deployment, &report),
+    }
+}
+
+fn drawing(deployment: &Deployment, report: &Report<'_>) -> Drawing {
+    let stage = |row: &Row<'_>| DrawnStage {
+        layer: row.layer.into(),
+        method: row.method.into(),
+        from: row.from.into(),
+        to: row.to.into(),
+        key_switches: row.key_switches,
+        products: row.plain_products + row.scalar_products,
+        levels: [row.level_from, row.level_to],
+        noise_bits: row.noise_bits,
+        limit_bits: row.noise_limit_bits,
+        milliseconds: None,
+    };
+    Drawing {
+        title: title(report),
+        notes: facts::parameters(deployment.spec().params()).into_iter().chain([facts::traffic(deployment)]).collect(),
+        stages: report.stages.iter().map(stage).collect(),
+    }
+}
+
+fn title(report: &Report<'_>) -> String {
+    format!("Network `{}`, plan `{}`", report.net, report.plan)
 }
 
 fn print(console: &Console, deployment: &Deployment, report: &Report<'_>) -> Result<(), CliError> {
-    let title = format!("Network `{}`, plan `{}`", report.net, report.plan);
-    console.line(format_args!("{}, deployment {}", console.paint(STRONG, title), report.fingerprint))?;
+    console.line(format_args!("{}, deployment {}", console.paint(STRONG, title(report)), report.fingerprint))?;
     for line in facts::parameters(deployment.spec().params()) {
         console.line(line)?;
     }

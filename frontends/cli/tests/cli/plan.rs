@@ -1,6 +1,8 @@
 //! `tacit plan`, and the help of every command.
 
-use crate::support::{json, run, succeed};
+use std::fs;
+
+use crate::support::{Folder, json, refuse, run, succeed};
 
 #[test]
 fn a_row_per_stage_and_a_total() {
@@ -38,6 +40,31 @@ fn operations_one_to_a_line() {
     let operations = json("plan --json")["operations"].as_u64().unwrap();
     assert_eq!(text.lines().filter(|line| line.contains(" = ")).count() as u64, operations);
     assert!(text.contains("rotate r") && text.trim_end().lines().last().unwrap().starts_with("; outputs"));
+}
+
+#[test]
+fn a_picture_has_every_stage() {
+    let folder = Folder::new();
+    let file = folder.path("plan.svg");
+    let report = json(&format!("plan --json --svg {file}"));
+    let picture = fs::read_to_string(&file).unwrap();
+    let document = roxmltree::Document::parse(&picture).unwrap();
+    let stages = document.descendants().filter(|node| node.attribute("class") == Some("stage"));
+    assert_eq!(stages.count(), report["stages"].as_array().unwrap().len());
+    for stage in report["stages"].as_array().unwrap() {
+        let method = stage["method"].as_str();
+        let shown = |node: roxmltree::Node<'_, '_>| node.has_tag_name("text") && node.text().map(str::trim) == method;
+        assert!(document.descendants().any(shown), "{stage}");
+    }
+    // On the standard output it stands alone.
+    assert_eq!(succeed("plan --svg -"), picture);
+}
+
+#[test]
+fn a_picture_needs_a_place() {
+    let folder = Folder::new();
+    refuse(&format!("plan --svg {}", folder.path("none/plan.svg")), 1, &["no folder", "none"]);
+    refuse(&format!("plan --svg {}", folder.path("")), 1, &["cannot write", "folder"]);
 }
 
 #[test]
