@@ -33,15 +33,17 @@ SIZES = [("upload_bytes", "upload"), ("download_bytes", "download"), ("key_bytes
 
 def main():
     args = arguments()
+    if not args.data.is_dir():
+        sys.exit(f"error: there is no folder {args.data}: --data names the one with the IDX files of MNIST")
     model, network = args.work / "model.onnx", args.work / "model.tacit"
     if not model.exists():
         say("training")
         train = [sys.executable, Path(__file__).with_name("train.py"), "--data", args.data, "--out", model]
-        subprocess.run(train, check=True, stdout=sys.stderr)
+        must(train, stdout=sys.stderr)
     say("choosing integers")
     adapt = [args.tacit, "import", model, "--calibrate", args.data, "--out", network, "--quiet"]
     adapt += ["--loss", args.loss] if args.loss else []
-    subprocess.run(adapt, check=True, stdout=subprocess.DEVNULL)
+    must(adapt, stdout=subprocess.DEVNULL)
     try:
         report = measure(args, model, network)
     except Refused as refusal:
@@ -62,6 +64,13 @@ def arguments():
     if not 1 <= args.count <= 10_000:
         options.error(f"--count {args.count}: MNIST has 10,000 test images")
     return args
+
+
+def must(command, **options):
+    """Runs what says itself what is wrong if it fails."""
+    code = subprocess.run(command, check=False, **options).returncode
+    if code:
+        sys.exit(code)
 
 
 def say(what):
