@@ -1,11 +1,11 @@
-//! Files from outside, as `tacit-model` reads them: models, images, labels, pictures. Nothing panics, and a model that is
+//! Files from outside, as `tacit-model` reads them: models, images, labels, arrays, pictures. Nothing panics, and a model that is
 //! read is written and read again as the same one.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tacit_model::idx::{Images, read_labels};
-use tacit_model::{Network, read_picture};
+use tacit_model::{Network, cifar, read_picture, rows};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(network) = Network::from_bytes(data) {
@@ -17,6 +17,10 @@ fuzz_target!(|data: &[u8]| {
         assert!(images.iter().all(|image| image.len() == images.shape().iter().product::<usize>()));
     }
     let _ = read_labels(data);
+    if let Ok(dataset) = cifar::read_records(data) {
+        assert!(dataset.iter().all(|(image, label)| image.len() == 3072 && label < 10));
+    }
+    let _ = rows::read_npy(data);
     if let Ok(pixels) = read_picture(data) {
         assert_eq!(pixels.len(), 28 * 28);
     }

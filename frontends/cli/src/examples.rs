@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tacit_model::{Dataset, Network, Rows};
+use tacit_model::{Dataset, Network, Rows, cifar, rows};
 
 use crate::args::SplitName;
 use crate::error::CliError;
@@ -10,25 +10,31 @@ use crate::error::CliError;
 /// Inputs that a network reads, with their labels where these are known.
 #[derive(Debug)]
 pub(crate) enum Examples {
-    /// The images of a folder of IDX files.
+    /// Images of bytes.
     Images(Dataset),
     /// The rows of a NumPy file or a table.
     Rows(Rows),
 }
 
 impl Examples {
-    /// Opens a folder as images and a file as rows, for a network. A NumPy file has its labels in a file of its own.
+    /// Opens a folder as features or images and a file as records of CIFAR-10 or rows, for a network. A NumPy file has its
+    /// labels in a file of its own.
     pub(crate) fn open(
         source: &Path,
         split: SplitName,
         labels: Option<&PathBuf>,
         network: &Network,
     ) -> Result<Self, CliError> {
-        if source.is_file() {
+        let records = source.is_file() && cifar::is_records(source);
+        if source.is_file() && !records {
             let rows = Rows::open(source, network.inputs(), network.labels())?;
             return Ok(Self::Rows(labels.map_or(Ok(rows.clone()), |labels| rows.with_labels(labels))?));
         }
-        let dataset = Dataset::open(source, split.part())?;
+        if let Some(rows) = Rows::open_folder(source, split.part(), network.inputs())? {
+            return Ok(Self::Rows(rows));
+        }
+        let dataset = if records { cifar::open_file(source) } else { Dataset::open(source, split.part()) };
+        let dataset = dataset.map_err(|error| error.or_none_of(&rows::file_names(split.part())))?;
         dataset.check_fits(network)?;
         Ok(Self::Images(dataset))
     }

@@ -334,6 +334,16 @@ pub enum ModelError {
         /// Channels, height, width of the images.
         found: Shape,
     },
+    /// A label of an image that is no class.
+    #[error("image {image} (from 0) has label {label}, but there are {classes} classes: is it the right file?")]
+    ImageLabel {
+        /// From 0.
+        image: usize,
+        /// The label found.
+        label: u8,
+        /// How many classes there are.
+        classes: usize,
+    },
     /// There is not one label per image.
     #[error("{images} images but {labels} labels: the two files do not belong together")]
     CountMismatch {
@@ -360,6 +370,15 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// The same error, of a folder that holds none of `others` either if it is [`Self::DataNotFound`].
+    #[must_use]
+    pub fn or_none_of(mut self, others: &[&str]) -> Self {
+        if let Self::DataNotFound { names, .. } = &mut self {
+            names.extend(others.iter().map(|&name| String::from(name)));
+        }
+        self
+    }
+
     /// The same error, found in `file`.
     pub(crate) fn in_file(self, file: &Path) -> Self {
         Self::File { file: file.into(), error: Box::new(self) }

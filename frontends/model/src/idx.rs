@@ -1,4 +1,6 @@
-//! Data sets in the IDX format of MNIST: a big-endian header, then the bytes of all images or labels.
+//! Data sets of images: the IDX format of MNIST, a big-endian header, then the bytes of all images or labels.
+//!
+//! A folder may hold the records of CIFAR-10 instead; [`cifar`] reads them.
 //!
 //! Files may be plain or compressed with gzip; the content decides, not the name. A file is read to the size that its
 //! header announces, within [`MAX_BYTES`], and not a byte further: a small file cannot ask for much memory unless it
@@ -12,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::cifar;
 use crate::error::ModelError;
-use crate::network::{Network, Shape};
+use crate::network::{Network, Shape, values};
 
 /// The most bytes that a file may hold after its header and after decompression: 1 GiB.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -31,11 +34,11 @@ pub enum Split {
     Test,
 }
 
-/// Grey images of one size.
+/// Images of one size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
-    rows: usize,
-    columns: usize,
+    /// No side is 0.
+    shape: Shape,
     pixels: Vec<u8>,
 }
 
@@ -48,19 +51,25 @@ pub struct Dataset {
 
 impl Dataset {
     /// Reads a split of a data set from `folder`, under the names that MNIST and its relatives are stored by:
-    /// `t10k-images-idx3-ubyte` or `t10k-images.idx3-ubyte`, and so on, each with or without `.gz`.
+    /// `t10k-images-idx3-ubyte` or `t10k-images.idx3-ubyte`, and so on, each with or without `.gz`; or under those of
+    /// CIFAR-10, [`cifar::file_names`].
     ///
     /// # Errors
     ///
     /// [`ModelError::DataNotFound`] if there is no such file; [`ModelError::CountMismatch`]; and, within
-    /// [`ModelError::File`], [`ModelError::Io`] or an error of [`Images::read`] or [`read_labels`].
+    /// [`ModelError::File`], [`ModelError::Io`] or an error of [`Images::read`], [`read_labels`] or
+    /// [`cifar::read_records`].
     pub fn open(folder: impl AsRef<Path>, split: Split) -> Result<Self, ModelError> {
         let folder = folder.as_ref();
+        if let Some(dataset) = cifar::open_folder(folder, split)? {
+            return Ok(dataset);
+        }
         let prefix = match split {
             Split::Train => "train",
             Split::Test => "t10k",
         };
-        let images = read_file(&find(folder, prefix, "images", 3)?, Images::read)?;
+        let images = find(folder, prefix, "images", 3).map_err(|error| error.or_none_of(cifar::file_names(split)))?;
+        let images = read_file(&images, Images::read)?;
         let labels = read_file(&find(folder, prefix, "labels", 1)?, read_labels)?;
         Self::new(images, labels)
     }
@@ -75,6 +84,21 @@ impl Dataset {
             return Err(ModelError::CountMismatch { images: images.len(), labels: labels.len() });
         }
         Ok(Self { images, labels })
+    }
+
+    /// These images, then those of `other`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::ImageSize`] unless they have one shape.
+    pub fn joined(mut self, other: &Self) -> Result<Self, ModelError> {
+        let (expected, found) = (self.images.shape, other.images.shape);
+        if expected != found {
+            return Err(ModelError::ImageSize { expected, found });
+        }
+        self.images.pixels.extend_from_slice(&other.images.pixels);
+        self.labels.extend_from_slice(&other.labels);
+        Ok(self)
     }
 
     /// Checks that the images have the size of the network's input.
@@ -110,7 +134,7 @@ impl Dataset {
         &self.labels
     }
 
-    /// Each image's pixels, row-major, and its label.
+    /// Each image's pixels, in the order of its shape, and its label.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u8)> {
         self.images.iter().zip(self.labels.iter().copied())
     }
@@ -131,12 +155,28 @@ impl Images {
             return Err(ModelError::EmptyShape { what: "an image of the file".into(), shape });
         }
         let pixels = read_body(reader, 16, &[count, rows, columns])?;
-        Ok(Self { rows: rows as usize, columns: columns as usize, pixels })
+        Ok(Self { shape: [1, rows as usize, columns as usize], pixels })
+    }
+
+    /// Images whose pixels, in the order of `shape`, follow each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::EmptyShape`] if an image has no pixels; [`ModelError::RowWidth`] if they do not make whole images.
+    pub fn new(shape: Shape, pixels: Vec<u8>) -> Result<Self, ModelError> {
+        let width = shape.iter().try_fold(1_usize, |product, &side| product.checked_mul(side)).unwrap_or(usize::MAX);
+        if width == 0 {
+            return Err(ModelError::EmptyShape { what: "an image".into(), shape });
+        }
+        if !pixels.len().is_multiple_of(width) {
+            return Err(ModelError::RowWidth { found: pixels.len(), expected: width });
+        }
+        Ok(Self { shape, pixels })
     }
 
     /// How many images there are.
     pub fn len(&self) -> usize {
-        self.pixels.len() / (self.rows * self.columns)
+        self.pixels.len() / values(self.shape)
     }
 
     /// Whether there is no image.
@@ -144,19 +184,19 @@ impl Images {
         self.pixels.is_empty()
     }
 
-    /// The shape of each image: one channel, rows, columns.
+    /// The shape of each image: channels (one, if it is grey), rows, columns.
     pub const fn shape(&self) -> Shape {
-        [1, self.rows, self.columns]
+        self.shape
     }
 
-    /// The pixels of an image, row-major; `None` beyond the last.
+    /// The pixels of an image, in the order of its shape; `None` beyond the last.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
         self.iter().nth(index)
     }
 
-    /// The pixels of each image, row-major.
+    /// The pixels of each image, in the order of its shape.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.pixels.chunks_exact(self.rows * self.columns)
+        self.pixels.chunks_exact(values(self.shape))
     }
 }
 

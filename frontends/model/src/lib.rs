@@ -35,6 +35,7 @@
 //! | [`rows`] | NumPy files and tables |
 //! | [`published`] | the weights published with LoLa |
 //! | [`idx`] | data sets of images and labels |
+//! | [`cifar`] | the records of CIFAR-10 |
 //! | [`picture`] | a picture of a digit |
 //! | [`digest`], [`error`] | identities and refusals |
 //!
@@ -44,6 +45,7 @@ extern crate alloc;
 
 mod apply;
 pub mod calibrate;
+pub mod cifar;
 pub mod digest;
 pub mod error;
 pub mod format;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::error::ModelError;
 use crate::format::read_bounded;
-use crate::idx::Dataset;
+use crate::idx::{Dataset, Split};
 
 mod npy;
 mod table;
@@ -67,6 +67,21 @@ impl Rows {
             }
         });
         rows.map_err(|error| error.in_file(file))
+    }
+
+    /// Reads a split of a data set of features from `folder`: the NumPy files [`file_names`], rows and their labels. `None`
+    /// if the folder has no such rows.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`] and [`Self::with_labels`].
+    pub fn open_folder(folder: impl AsRef<Path>, split: Split, width: usize) -> Result<Option<Self>, ModelError> {
+        let folder = folder.as_ref();
+        let [names @ .., labels] = file_names(split);
+        let Some(file) = names.iter().map(|name| folder.join(name)).find(|file| file.is_file()) else {
+            return Ok(None);
+        };
+        Self::open(file, width, &[])?.with_labels(folder.join(labels)).map(Some)
     }
 
     /// Reads a table of `width` columns, or one more: then the last is the label, a name among `names` or the number of
@@ -152,6 +167,24 @@ impl Rows {
     }
 }
 
+/// The names under which a folder holds features: those of the rows, of which the first found is read, and of their labels.
+pub const fn file_names(split: Split) -> [&'static str; 4] {
+    match split {
+        Split::Train => [
+            "features_train.npy",
+            "mobilenetv2_feat1280_train.npy",
+            "mobilenetv2_feat1280_train.f16.npy",
+            "labels_train.npy",
+        ],
+        Split::Test => [
+            "features_test.npy",
+            "mobilenetv2_feat1280_test.npy",
+            "mobilenetv2_feat1280_test.f16.npy",
+            "labels_test.npy",
+        ],
+    }
+}
+
 /// Whether a file is a NumPy file by its name.
 pub fn is_npy(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
@@ -161,6 +194,31 @@ pub fn is_npy(file: &Path) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    /// A NumPy file of one type.
+    fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    #[test]
+    fn a_folder_holds_features_and_their_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Rows::open_folder(folder.path(), Split::Test, 2);
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        assert_eq!(open().unwrap(), None);
+        // 1, 2, -2, 0.5 as half-precision floats.
+        let halves: Vec<u8> = [0x3c00_u16, 0x4000, 0xc000, 0x3800].iter().flat_map(|half| half.to_le_bytes()).collect();
+        write("mobilenetv2_feat1280_test.f16.npy", &npy("<f2", "(2, 2)", &halves));
+        assert!(open().unwrap_err().to_string().contains("labels_test.npy"));
+        write("labels_test.npy", &npy("|u1", "(2,)", &[7, 0]));
+        let rows = open().unwrap().unwrap();
+        assert_eq!((rows.values(), rows.labels()), ([1.0, 2.0, -2.0, 0.5].as_slice(), Some([7, 0].as_slice())));
+        write("labels_test.npy", &npy("|u1", "(3,)", &[7, 0, 1]));
+        assert!(matches!(open(), Err(ModelError::CountMismatch { images: 2, labels: 3 })));
+        write("mobilenetv2_feat1280_test.f16.npy", &npy("<f2", "(2, 2)", &halves[..7]));
+        assert!(open().unwrap_err().to_string().contains("truncated"));
+    }
 
     #[test]
     fn rows_are_whole_and_finite() {

@@ -17,8 +17,8 @@ pub struct Array {
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// Reads a little-endian array in C order of type `f4`, `f8`, `u1`, `i1`, `i4` or `i8`. Memory stays within four times the
-/// bytes.
+/// Reads a little-endian array in C order of type `f2`, `f4`, `f8`, `u1`, `i1`, `i4` or `i8`. Memory stays within four times
+/// the bytes.
 ///
 /// # Errors
 ///
@@ -42,9 +42,10 @@ pub fn read_npy(bytes: &[u8]) -> Result<Array, ModelError> {
     let kind = kind.unwrap_or("structured");
     let width = match kind {
         "|u1" | "|i1" => 1,
+        "<f2" => 2,
         "<f4" | "<i4" => 4,
         "<f8" | "<i8" => 8,
-        other => return Err(refused(&alloc::format!("type {other:?} is not one of f4, f8, u1, i1, i4, i8"))),
+        other => return Err(refused(&alloc::format!("type {other:?} is not one of f2, f4, f8, u1, i1, i4, i8"))),
     };
     let count = shape.iter().try_fold(width, |product: usize, &side| product.checked_mul(side));
     let expected = count.ok_or_else(|| refused("its shape is too large"))?;
@@ -60,11 +61,23 @@ fn numbers(kind: &str, data: &[u8]) -> Vec<f32> {
     match kind {
         "|u1" => data.iter().map(|&byte| byte.into()).collect(),
         "|i1" => data.iter().map(|&byte| byte.cast_signed().into()).collect(),
+        "<f2" => data.as_chunks().0.iter().map(|&half| from_half(u16::from_le_bytes(half))).collect(),
         "<i4" => fours.map(|&word| i32::from_le_bytes(word) as f32).collect(),
         "<i8" => eights.map(|&word| i64::from_le_bytes(word) as f32).collect(),
         "<f8" => eights.map(|&word| f64::from_le_bytes(word) as f32).collect(),
         _ => fours.map(|&word| f32::from_le_bytes(word)).collect(),
     }
+}
+
+/// The number that a half-precision float (IEEE 754 binary16) stands for; single precision holds each of them exactly.
+fn from_half(bits: u16) -> f32 {
+    let (exponent, fraction) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction as f32 / (1 << 24) as f32,
+        31 => f32::from_bits(0xff << 23 | fraction << 13),
+        _ => f32::from_bits((exponent + 127 - 15) << 23 | fraction << 13),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 /// What follows a key of the header.
@@ -106,6 +119,24 @@ mod tests {
     }
 
     #[test]
+    fn halves_are_read_exactly() {
+        let halves: Vec<u16> = (0..=u16::MAX).collect();
+        let data: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+        let array = read_npy(&file(&header("<f2", "(256, 256)"), &data)).unwrap();
+        for (half, value) in halves.into_iter().zip(array.values) {
+            let (sign, exponent, fraction) = (half >> 15, i32::from(half >> 10 & 31), f64::from(half & 1023));
+            let magnitude = match exponent {
+                0 => fraction * (-24_f64).exp2(),
+                31 if fraction == 0.0 => f64::INFINITY,
+                31 => f64::NAN,
+                _ => (1.0 + fraction / 1024.0) * f64::from(exponent - 15).exp2(),
+            };
+            let expected = if sign == 1 { -magnitude } else { magnitude };
+            assert!(f64::from(value) == expected || (value.is_nan() && expected.is_nan()), "{half:#06x}: {value}");
+        }
+    }
+
+    #[test]
     fn other_files_are_refused() {
         let refused = |bytes: &[u8]| read_npy(bytes).unwrap_err().to_string();
         assert!(refused(b"PNG").contains("does not begin as one"));
@@ -114,6 +145,7 @@ mod tests {
         assert!(refused(&file(&header("<f4", "(9999999999999, 9999999999999)"), &[])).contains("too large"));
         assert!(refused(&file(&header("<f4", "(2,)"), &[0; 7])).contains("truncated"));
         assert!(refused(&file(&header("<f4", "(2,)"), &[0; 9])).contains("after the 8"));
+        assert!(refused(&file(&header("<f2", "(2,)"), &[0; 3])).contains("expected 4 bytes"));
         assert!(refused(&file(&header("<f4", "(2,)").replace("False", "True"), &[0; 8])).contains("order"));
         assert!(refused(&[MAGIC.as_slice(), &[1, 0, 255, 255]].concat()).contains("header is truncated"));
     }
