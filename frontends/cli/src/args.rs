@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, value_parser};
 use tacit_core::backend::{Backend, Kernels};
-use tacit_model::Split;
+use tacit_model::{Named, Split};
 
 /// Private neural-network inference: a server labels a picture that it cannot see
 ///
@@ -48,8 +48,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetArgs {
-    /// A model file, or the network that comes with this command; mnist: handwritten digits of 28×28 pixels
-    #[arg(long, value_name = "NAME|FILE", default_value = "mnist")]
+    #[arg(long, value_name = "NAME|FILE", default_value = "mnist", help = help::net())]
     pub(crate) net: NetSource,
     /// The plan by which the server evaluates it; paper: Table 1 of the LoLa paper
     #[arg(long, value_enum, value_name = "NAME", default_value_t = PlanName::Paper)]
@@ -67,17 +66,18 @@ fn backend(name: &str) -> Result<Kernels, String> {
 }
 
 /// Where a network comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum NetSource {
-    /// The one that comes with this command: handwritten digits.
-    Mnist,
+    /// One that comes with this command.
+    Named(&'static Named),
     /// A model file.
     File(PathBuf),
 }
 
 impl From<OsString> for NetSource {
     fn from(text: OsString) -> Self {
-        if text == "mnist" { Self::Mnist } else { Self::File(text.into()) }
+        let named = text.to_str().and_then(tacit_model::named);
+        named.map_or_else(|| Self::File(text.into()), Self::Named)
     }
 }
 
@@ -158,7 +158,8 @@ pub(crate) struct DemoArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::EVAL)]
 pub(crate) struct EvalArgs {
-    /// The data set: a folder of IDX files (plain or gzip), a NumPy file of rows, or a table of them (CSV)
+    /// The data set: a folder of images (IDX, CIFAR-10) or of features; a file of CIFAR-10 records (.bin), a NumPy file of
+    /// rows (.npy), or a table of them (CSV)
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) images: PathBuf,
     /// NumPy file with the class of each row of a NumPy file
@@ -216,7 +217,7 @@ pub(crate) struct EncryptArgs {
     pub(crate) keys: PathBuf,
     #[command(flatten)]
     pub(crate) picture: PictureArgs,
-    /// A data set (a folder of IDX files, a NumPy file or a table), for the input with --index
+    /// A data set (a folder or a file, as for `eval`), for the input with --index
     #[arg(long, value_name = "DIR|FILE", requires = "index")]
     pub(crate) images: Option<PathBuf>,
     /// Number of the image or row in the data set, from 0
@@ -288,7 +289,7 @@ pub(crate) struct ImportArgs {
     /// The ONNX model
     #[arg(value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// Data to choose the integers by: a folder of IDX images, a NumPy file of rows, or a table of them (CSV)
+    /// Data to choose the integers by: a folder of images, a NumPy file of rows, or a table of them (CSV)
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) calibrate: Option<PathBuf>,
     /// NumPy file with the class of each row of a NumPy file

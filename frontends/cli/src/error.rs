@@ -21,7 +21,7 @@ pub(crate) enum CliError {
     #[error("{}: {error}", .file.display())]
     Import { file: PathBuf, error: GraphError },
     /// Neither a network that comes with the command nor a file.
-    #[error("there is no network or model file {}: the network that comes with this command is mnist", .file.display())]
+    #[error("there is no network or model file {}: the networks that come with this command are {}", .file.display(), known())]
     NoNetwork { file: PathBuf },
     /// A model of another framework in the place of a network.
     #[error("{} is an ONNX model: make a network of it first, with `tacit import`", .file.display())]
@@ -160,6 +160,11 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Output(error) }
     }
+}
+
+/// The names of the networks that come with the command.
+fn known() -> String {
+    tacit_model::NAMED.map(|network| network.name).join(", ")
 }
 
 /// A secret key where a server expects public keys is more than a mix-up of files.

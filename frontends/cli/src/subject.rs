@@ -26,7 +26,7 @@ impl Subject {
     /// Loads the network.
     pub(crate) fn load(args: &NetArgs) -> Result<Self, CliError> {
         let (name, network) = match &args.net {
-            NetSource::Mnist => ("mnist".to_owned(), tacit_model::mnist()?),
+            NetSource::Named(named) => (named.name.to_owned(), named.network()?),
             NetSource::File(file) if file.extension().is_some_and(|extension| extension == "onnx") => {
                 return Err(CliError::NotImported { file: file.clone() });
             }

@@ -34,6 +34,7 @@
 //! | [`calibrate`] | from real weights to integers, by search on data |
 //! | [`rows`] | NumPy files and tables |
 //! | [`published`] | the weights published with LoLa |
+//! | [`named`](mod@named) | the networks that come with this crate, by the names of the paper |
 //! | [`idx`] | data sets of images and labels |
 //! | [`cifar`] | the records of CIFAR-10 |
 //! | [`picture`] | a picture of a digit |
@@ -53,6 +54,7 @@ pub mod graph;
 pub mod idx;
 pub mod interpret;
 pub mod leveled;
+pub mod named;
 pub mod network;
 pub mod onnx;
 pub mod pass;
@@ -69,15 +71,13 @@ pub use error::ModelError;
 pub use graph::{Graph, GraphError, Tensor};
 pub use idx::{Dataset, Split};
 pub use interpret::{Evaluation, Trace, argmax};
+pub use named::{MNIST, NAMED, Named, named};
 pub use network::{Conv2d, Dense, Input, Layer, LayerSummary, Network, Op, Padding, Shape};
 pub use picture::read_picture;
 pub use published::{Scales, lola_mnist};
 pub use quantise::Scale;
 pub use range::{Interval, LayerRange, RangeTracker};
 pub use rows::Rows;
-
-/// The model file of the network that comes with this crate: handwritten digits, 28×28 pixels, ten classes.
-pub const MNIST: &[u8] = include_bytes!("../models/mnist.safetensors");
 
 /// A sample picture of each digit, a PNG file, for [`read_picture`]; none of them is from the MNIST data set.
 pub const DIGITS: [&[u8]; 10] = [

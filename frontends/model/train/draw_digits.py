@@ -202,11 +202,11 @@ def check(folder: Path, model: Path) -> bool:
     """Classify all pictures, print the logits; true if all labels are right."""
     import numpy as np
 
-    from train_mnist import IntegerModel
+    from integers import IntegerModel
 
     network = IntegerModel.load(model)
     images = np.stack([prepare(folder / f"{digit}.png") for digit in sorted(DIGITS)])
-    logits = network.layers(images)["logits"]
+    logits = network.outputs(images)[network.layers[-1].name]
     right = True
     for digit, row in enumerate(logits):
         label = int(row.argmax())

@@ -1,13 +1,14 @@
-"""Train the MNIST model: a small network in exact integer arithmetic.
+"""Train the MNIST models: small networks in exact integer arithmetic.
 
-The network is the one of the LoLa paper: a 5x5 convolution with stride 2 and
-five maps, square, dense 845 -> 100, square, dense 100 -> 10.  It is evaluated
-on encrypted data, in integers and without any rescaling between the layers:
+The networks are those of the LoLa paper.  `mnist` (CryptoNets, LoLa and LoLa-Dense share it) is a 5x5 convolution with
+stride 2 and five maps, square, dense 845 -> 100, square, dense 100 -> 10; `mnist-small` (LoLa-Small) ends after the first
+square with dense 845 -> 10.  They are evaluated on encrypted data, in integers and without any rescaling between the
+layers:
 
     x  = round_half_even(pixel * num / den)
     c  = conv(x) + bc,      h1 = c * c
-    d  = Wd . h1 + bd,      h2 = d * d
-    y  = Wo . h2 + bo,      label = argmax y
+    d  = Wd . h1 + bd,      h2 = d * d       (mnist only)
+    y  = Wo . h2 + bo,      label = argmax y (mnist-small: Wo . h1 + bo)
 
 What a prediction costs grows with log2(2 * max|y| + 1), the bits of the
 logits, so the training looks for small integers everywhere.  It runs in two
@@ -22,26 +23,26 @@ phases:
 In both phases the loss contains the logarithm of the range of the logits.
 
     python train_mnist.py --data MNIST_FOLDER --out ../models/mnist.safetensors
+    python train_mnist.py --net mnist-small --data MNIST_FOLDER --out ../models/mnist-small.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import hashlib
-import json
 import math
-import os
 import platform
 import struct
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from integers import (Array, Conv2d, Dense, IntegerModel, Split, Square, centre_logits, declared_bound, describe,
+                      evaluate, summary)
 
 IMAGE = 28  # pixels per side of an image
 KERNEL = 5
@@ -50,10 +51,7 @@ OUT = 13  # output positions of the convolution, per axis
 PIXELS = IMAGE * IMAGE
 POSITIONS = OUT * OUT
 CLASSES = 10
-INT64_MAX = 2**63 - 1
-FLOAT64_EXACT = 2**53  # float64 holds every integer up to here
 
-Array = np.ndarray
 Params = dict[str, Any]
 
 
@@ -70,14 +68,6 @@ def read_idx(path: Path) -> Array:
         raise ValueError(f"{path.name}: not an IDX file of bytes")
     shape = struct.unpack_from(f">{rank}I", raw, 4)
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
-
-
-@dataclass(frozen=True)
-class Split:
-    """Images [n, 28, 28] with their labels [n]."""
-
-    images: Array
-    labels: Array
 
 
 def load_data(folder: Path, validation: int) -> dict[str, Split]:
@@ -99,217 +89,6 @@ def load_data(folder: Path, validation: int) -> dict[str, Split]:
 
 
 # --------------------------------------------------------------------------
-# The integer model
-# --------------------------------------------------------------------------
-
-_DTYPES = {"I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
-
-
-def smallest_dtype(values: Array) -> str:
-    """Name of the narrowest signed integer type that holds all values."""
-    for name, code in _DTYPES.items():
-        limits = np.iinfo(np.dtype(code))
-        if limits.min <= values.min() and values.max() <= limits.max:
-            return name
-    raise OverflowError("value beyond 64 bits")
-
-
-def product(values: Array, weight: Array, bound: int) -> Array:
-    """Exact values @ weight.T in int64, where `bound` limits every partial sum.
-
-    A sum that stays where float64 holds every integer is exact in float64
-    too, in any order of the additions, and much faster there.
-    """
-    if bound <= FLOAT64_EXACT:
-        return (values.astype(np.float64) @ weight.T.astype(np.float64)).astype(np.int64)
-    return values @ weight.T
-
-
-@dataclass(frozen=True)
-class IntegerModel:
-    """The network in int64; input scale num/den."""
-
-    num: int
-    den: int
-    conv_weight: Array  # [maps, 25]
-    conv_bias: Array  # [maps]
-    dense1_weight: Array  # [hidden, 169 * maps]
-    dense1_bias: Array  # [hidden]
-    dense2_weight: Array  # [10, hidden]
-    dense2_bias: Array  # [10]
-
-    def quantise_input(self, images: Array) -> Array:
-        """round_half_even(pixel * num / den), in integers."""
-        quotient, rest = np.divmod(images.astype(np.int64) * self.num, self.den)
-        up = (2 * rest > self.den) | ((2 * rest == self.den) & (quotient % 2 == 1))
-        return quotient + up
-
-    def bounds(self) -> dict[str, int]:
-        """Proven bounds on the absolute values, for any image whatsoever.
-
-        By the triangle inequality, |sum of w * v + b| <= max|v| * sum|w| + |b|,
-        which bounds every partial sum as well.  Python integers throughout.
-        """
-
-        def layer(weight: Array, bias: Array, largest: int) -> int:
-            return max(
-                largest * sum(abs(int(w)) for w in row) + abs(int(b))
-                for row, b in zip(weight, bias)
-            )
-
-        x = (255 * self.num + self.den - 1) // self.den
-        c = layer(self.conv_weight, self.conv_bias, x)
-        d = layer(self.dense1_weight, self.dense1_bias, c * c)
-        y = layer(self.dense2_weight, self.dense2_bias, d * d)
-        return {"input": x, "conv1": c, "square1": c * c,
-                "dense1": d, "square2": d * d, "logits": y}
-
-    def layers(self, images: Array, batch: int = 5000) -> dict[str, Array]:
-        """Exact outputs of the layers conv1, dense1 and logits."""
-        bounds = self.bounds()
-        if max(bounds.values()) > INT64_MAX:
-            raise OverflowError("the network does not fit 64-bit arithmetic")
-        parts: list[tuple[Array, ...]] = []
-        for start in range(0, len(images), batch):
-            x = self.quantise_input(images[start:start + batch])
-            x = np.pad(x, ((0, 0), (0, 1), (0, 1)))
-            span = STRIDE * (OUT - 1) + 1
-            taps = [x[:, i:i + span:STRIDE, j:j + span:STRIDE].reshape(len(x), 1, POSITIONS)
-                    for i in range(KERNEL) for j in range(KERNEL)]
-            c = np.zeros((len(x), len(self.conv_bias), POSITIONS), np.int64)
-            for tap, weight in zip(taps, self.conv_weight.T):
-                c += weight[None, :, None] * tap
-            c += self.conv_bias[None, :, None]
-            h1 = (c * c).reshape(len(x), -1)
-            d = product(h1, self.dense1_weight, bounds["dense1"]) + self.dense1_bias
-            y = product(d * d, self.dense2_weight, bounds["logits"]) + self.dense2_bias
-            parts.append((c, d, y))
-        names = ("conv1", "dense1", "logits")
-        return {name: np.concatenate(values) for name, values in zip(names, zip(*parts))}
-
-    def tensors(self) -> dict[str, Array]:
-        """The tensors under the names and in the shapes of the model file."""
-        maps = len(self.conv_bias)
-        return {
-            "conv1.bias": self.conv_bias,
-            "conv1.weight": self.conv_weight.reshape(maps, 1, KERNEL, KERNEL),
-            "dense1.bias": self.dense1_bias,
-            "dense1.weight": self.dense1_weight,
-            "dense2.bias": self.dense2_bias,
-            "dense2.weight": self.dense2_weight,
-        }
-
-    def network(self, logit_bound: int) -> dict[str, Any]:
-        """Description of the network for the model file."""
-        return {
-            "input": {"shape": [1, IMAGE, IMAGE], "scale": [self.num, self.den]},
-            "layers": [
-                {"type": "conv2d", "name": "conv1", "kernel": [KERNEL, KERNEL],
-                 "stride": [STRIDE, STRIDE],
-                 "padding": {"top": 0, "left": 0, "bottom": 1, "right": 1}},
-                {"type": "square", "name": "square1"},
-                {"type": "dense", "name": "dense1"},
-                {"type": "square", "name": "square2"},
-                {"type": "dense", "name": "dense2"},
-            ],
-            "labels": [str(label) for label in range(CLASSES)],
-            "logit_bound": logit_bound,
-        }
-
-    def save(self, path: Path, logit_bound: int, training: dict[str, Any]) -> None:
-        """Write the model file; the same content always gives the same bytes.
-
-        `logit_bound` is the magnitude of logits that users make room for.
-        """
-        tensors = {name: (smallest_dtype(values), values)
-                   for name, values in self.tensors().items()}
-        data = {name: np.ascontiguousarray(values, dtype=_DTYPES[kind]).tobytes()
-                for name, (kind, values) in tensors.items()}
-        digest = hashlib.sha256()
-        for name in sorted(data):
-            digest.update(name.encode() + data[name])
-        compact = {"separators": (",", ":")}
-        header: dict[str, Any] = {
-            "__metadata__": {
-                "format": "tacit-model",
-                "version": "1",
-                "name": "mnist",
-                "network": json.dumps(self.network(logit_bound), **compact),
-                "training": json.dumps(training, **compact),
-                "sha256": digest.hexdigest(),
-            }
-        }
-        # Wide elements first, so that every tensor is aligned.
-        order = sorted(data, key=lambda name: (-np.dtype(_DTYPES[tensors[name][0]]).itemsize, name))
-        offset = 0
-        for name in order:
-            kind, values = tensors[name]
-            end = offset + len(data[name])
-            header[name] = {"dtype": kind, "shape": list(values.shape),
-                            "data_offsets": [offset, end]}
-            offset = end
-        text = json.dumps(header, **compact).encode()
-        text += b" " * (-len(text) % 8)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(struct.pack("<Q", len(text)) + text
-                              + b"".join(data[name] for name in order))
-        os.replace(temporary, path)
-
-    @classmethod
-    def load(cls, path: Path) -> IntegerModel:
-        """Read a model file and verify its digest."""
-        raw = path.read_bytes()
-        (length,) = struct.unpack_from("<Q", raw)
-        header = json.loads(raw[8:8 + length])
-        metadata = header.pop("__metadata__")
-        digest = hashlib.sha256()
-        tensors: dict[str, Array] = {}
-        for name, entry in sorted(header.items()):
-            start, end = (8 + length + offset for offset in entry["data_offsets"])
-            digest.update(name.encode() + raw[start:end])
-            values = np.frombuffer(raw[start:end], _DTYPES[entry["dtype"]])
-            tensors[name] = values.astype(np.int64).reshape(entry["shape"])
-        if digest.hexdigest() != metadata["sha256"]:
-            raise ValueError(f"{path.name}: wrong digest")
-        num, den = json.loads(metadata["network"])["input"]["scale"]
-        weight = tensors["conv1.weight"]
-        return cls(num, den, weight.reshape(len(weight), -1), tensors["conv1.bias"],
-                   tensors["dense1.weight"], tensors["dense1.bias"],
-                   tensors["dense2.weight"], tensors["dense2.bias"])
-
-
-def declared_bound(results: Iterable[dict[str, Any]]) -> int:
-    """Twice the largest logit measured: room for pictures unlike these."""
-    return 2 * max(abs(value) for result in results for value in result["ranges"]["logits"])
-
-
-def logit_bits(largest: int) -> float:
-    """Bits of a plaintext modulus that holds -largest .. largest."""
-    return math.log2(2 * largest + 1)
-
-
-def centre_logits(model: IntegerModel, images: Array) -> IntegerModel:
-    """Put the range that the logits take on `images` symmetrically around zero.
-
-    The constant is common to all classes, so no label changes.
-    """
-    logits = model.layers(images)["logits"]
-    centre = (int(logits.max()) + int(logits.min())) // 2
-    return replace(model, dense2_bias=model.dense2_bias - centre)
-
-
-def evaluate(model: IntegerModel, split: Split) -> dict[str, Any]:
-    """Correct labels and measured ranges of the layers on one split."""
-    outputs = model.layers(split.images)
-    correct = int((outputs["logits"].argmax(axis=1) == split.labels).sum())
-    ranges = {name: [int(values.min()), int(values.max())] for name, values in outputs.items()}
-    largest = max(-ranges["logits"][0], ranges["logits"][1])
-    return {"correct": correct, "images": len(split.labels),
-            "logit_bits": round(logit_bits(largest), 3), "ranges": ranges}
-
-
-# --------------------------------------------------------------------------
 # Training
 # --------------------------------------------------------------------------
 
@@ -319,16 +98,17 @@ class Grids:
     """Steps per unit of the integer grids: integer = scale * real weight."""
 
     conv: float
-    dense1: float
+    dense1: float | None  # of the hidden layer, if there is one
     dense2: float
 
     def at_dense1(self, levels: int) -> float:
-        """Scale of the outputs of the first dense layer."""
+        """Scale of the outputs of the hidden layer."""
         return (self.conv * levels) ** 2 * self.dense1
 
     def at_logits(self, levels: int) -> float:
         """Scale of the logits."""
-        return self.at_dense1(levels) ** 2 * self.dense2
+        before = self.conv * levels if self.dense1 is None else self.at_dense1(levels)
+        return before ** 2 * self.dense2
 
 
 class Trainer:
@@ -398,14 +178,18 @@ class Trainer:
             kept = jnp.clip(values, -limit / scale, limit / scale)
             return kept + jax.lax.stop_gradient(jnp.round(kept * scale) / scale - kept)
 
-        return dict(
+        rounded = dict(
             params,
             conv_weight=grid(params["conv_weight"], grids.conv, o.conv_limit),
             conv_bias=grid(params["conv_bias"], grids.conv * o.levels, math.inf),
-            dense1_weight=grid(params["dense1_weight"], grids.dense1, o.dense1_limit),
-            dense1_bias=grid(params["dense1_bias"], grids.at_dense1(o.levels), math.inf),
             dense2_weight=grid(params["dense2_weight"], grids.dense2, o.dense2_limit),
         )
+        if o.hidden:
+            rounded |= {
+                "dense1_weight": grid(params["dense1_weight"], grids.dense1, o.dense1_limit),
+                "dense1_bias": grid(params["dense1_bias"], grids.at_dense1(o.levels), math.inf),
+            }
+        return rounded
 
     def logits(self, weights: Params, images: Any) -> Any:
         """Forward pass in floating point; images in 0..1."""
@@ -419,9 +203,11 @@ class Trainer:
                 for i in range(KERNEL) for j in range(KERNEL)]
         columns = jnp.stack(taps, -1).reshape(-1, KERNEL * KERNEL)
         c = columns @ weights["conv_weight"].T + weights["conv_bias"]
-        h1 = jnp.swapaxes((c * c).reshape(n, POSITIONS, -1), 1, 2).reshape(n, -1)
-        d = h1 @ weights["dense1_weight"].T + weights["dense1_bias"]
-        return (d * d) @ weights["dense2_weight"].T + weights["dense2_bias"]
+        h = jnp.swapaxes((c * c).reshape(n, POSITIONS, -1), 1, 2).reshape(n, -1)
+        if self.options.hidden:
+            d = h @ weights["dense1_weight"].T + weights["dense1_bias"]
+            h = d * d
+        return h @ weights["dense2_weight"].T + weights["dense2_bias"]
 
     def loss(self, params: Params, grids: Grids | None, images: Any, labels: Any) -> Any:
         """Smoothed cross-entropy plus the penalties on the range of the logits.
@@ -458,15 +244,19 @@ class Trainer:
         o = self.options
         k_conv, k_dense1, k_dense2 = jax.random.split(key, 3)
         inputs = POSITIONS * o.maps
-        return {
+        params = {
             "conv_weight": 0.2 * jax.random.normal(k_conv, (o.maps, KERNEL * KERNEL)),
             "conv_bias": jnp.zeros(o.maps),
-            "dense1_weight": 0.03 * jax.random.normal(k_dense1, (o.hidden, inputs)),
-            "dense1_bias": jnp.zeros(o.hidden),
-            "dense2_weight": 0.1 * jax.random.normal(k_dense2, (CLASSES, o.hidden)),
+            "dense2_weight": (0.1 if o.hidden else 0.03) * jax.random.normal(k_dense2, (CLASSES, o.hidden or inputs)),
             "dense2_bias": jnp.zeros(CLASSES),
             "log_temperature": jnp.zeros(()),
         }
+        if o.hidden:
+            params |= {
+                "dense1_weight": 0.03 * jax.random.normal(k_dense1, (o.hidden, inputs)),
+                "dense1_bias": jnp.zeros(o.hidden),
+            }
+        return params
 
     def phase(self, key: Any, params: Params, grids: Grids | None, epochs: int,
               rate: float, report: Any) -> Params:
@@ -520,8 +310,8 @@ class Trainer:
         def scale(name: str, wanted: float) -> float:
             return wanted / float(np.sqrt(np.mean(np.square(np.asarray(params[name], np.float64)))))
 
-        return Grids(scale("conv_weight", o.conv_rms), scale("dense1_weight", o.dense1_rms),
-                     scale("dense2_weight", o.dense2_rms))
+        hidden = scale("dense1_weight", o.dense1_rms) if o.hidden else None
+        return Grids(scale("conv_weight", o.conv_rms), hidden, scale("dense2_weight", o.dense2_rms))
 
     def integer_model(self, params: Params, grids: Grids) -> IntegerModel:
         """The integers that the rounded weights stand for."""
@@ -531,13 +321,15 @@ class Trainer:
         def integers(name: str, scale: float) -> Array:
             return np.rint(np.asarray(weights[name], np.float64) * scale).astype(np.int64)
 
-        return IntegerModel(
-            o.levels, 255,
-            integers("conv_weight", grids.conv), integers("conv_bias", grids.conv * o.levels),
-            integers("dense1_weight", grids.dense1),
-            integers("dense1_bias", grids.at_dense1(o.levels)),
-            integers("dense2_weight", grids.dense2),
-            integers("dense2_bias", grids.at_logits(o.levels)))
+        kernels = integers("conv_weight", grids.conv).reshape(-1, 1, KERNEL, KERNEL)
+        layers = [Conv2d("conv1", kernels, integers("conv_bias", grids.conv * o.levels), STRIDE, (0, 0, 1, 1)),
+                  Square("square1")]
+        if o.hidden:
+            layers += [Dense("dense1", integers("dense1_weight", grids.dense1),
+                             integers("dense1_bias", grids.at_dense1(o.levels))), Square("square2")]
+        layers.append(Dense("dense2" if o.hidden else "dense1", integers("dense2_weight", grids.dense2),
+                            integers("dense2_bias", grids.at_logits(o.levels))))
+        return IntegerModel((1, IMAGE, IMAGE), o.levels, 255, tuple(layers))
 
 
 def train(data: dict[str, Split], options: argparse.Namespace) -> IntegerModel:
@@ -571,28 +363,21 @@ def train(data: dict[str, Split], options: argparse.Namespace) -> IntegerModel:
     return trainer.integer_model(params, grids)
 
 
-def describe(model: IntegerModel, results: dict[str, dict[str, Any]]) -> None:
-    """Print accuracy, ranges and sizes of the finished model."""
-    for name, result in results.items():
-        print(f"{name}: {result['correct']}/{result['images']} correct, "
-              f"logits {result['logit_bits']:.3f} bits")
-        for layer, (low, high) in result["ranges"].items():
-            print(f"    {layer:8} {low} .. {high}")
-    print("proven bounds for any image (int64 holds 2^63 - 1):")
-    for layer, bound in model.bounds().items():
-        print(f"    {layer:8} {bound}  (2^{math.log2(bound):.1f})")
-    for name, values in model.tensors().items():
-        print(f"{name}: {smallest_dtype(values)} {values.min()} .. {values.max()}, "
-              f"{np.count_nonzero(values)} of {values.size} not zero")
-    print(f"sum of |w| per convolution map: {np.abs(model.conv_weight).sum(axis=1).tolist()}")
+# What the recipes of the networks do not share; the rest are the defaults of the options.
+RECIPES: dict[str, dict[str, Any]] = {
+    "mnist": {},
+    "mnist-small": {"hidden": 0, "real_epochs": 15, "epochs": 25, "augment": 0.3, "conv_limit": 1, "conv_rms": 0.65,
+                    "dense2_limit": 3, "dense2_rms": 0.8},
+}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Command line; the defaults are the recipe of the shipped model."""
+    """Command line; the defaults are the recipes of the shipped models."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
+    add("--net", choices=RECIPES, default="mnist", help="the network, and with it the defaults of the other options")
     add("--data", type=Path, required=True, help="folder with the four MNIST IDX files")
     add("--out", type=Path, required=True, help="model file to write")
     add("--seed", type=int, default=2)
@@ -607,16 +392,18 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--shape-penalty", type=float, default=0.01, help="weight of the logits' range")
     add("--grid-penalty", type=float, default=0.003, help="same, in units of the grid")
     add("--maps", type=int, default=5, help="maps of the convolution")
-    add("--hidden", type=int, default=100, help="units of the first dense layer")
+    add("--hidden", type=int, default=100, help="units of the hidden layer, or 0 for none")
     add("--levels", type=int, default=1, help="largest input value: num, with den = 255")
     add("--conv-rms", type=float, default=0.8, help="initial RMS in integer units")
     add("--conv-limit", type=int, default=2, help="largest weight")
     add("--conv-until", type=float, default=0.1, help="frozen after this part of the phase")
-    add("--dense1-rms", type=float, default=1.2)
+    add("--dense1-rms", type=float, default=1.2, help="of the hidden layer")
     add("--dense1-limit", type=int, default=3)
-    add("--dense2-rms", type=float, default=1.5)
+    add("--dense2-rms", type=float, default=1.5, help="of the output layer")
     add("--dense2-limit", type=int, default=7)
     add("--output-until", type=float, default=0.5, help="frozen after this part of the phase")
+    net, _ = parser.parse_known_args(arguments)
+    parser.set_defaults(**RECIPES[net.net])
     return parser.parse_args(arguments)
 
 
@@ -630,18 +417,18 @@ def main() -> None:
     model = centre_logits(model, everything)
     results = {name: evaluate(model, split) for name, split in data.items()}
     describe(model, results)
-    recipe = {name: value for name, value in vars(options).items() if name not in ("data", "out")}
+    recipe = {name: value for name, value in vars(options).items() if name not in ("net", "data", "out")}
     training = {
         "script": "train_mnist.py",
         "recipe": recipe,
         "versions": {"python": platform.python_version(),
                      **{name: version(name) for name in ("jax", "jaxlib", "numpy", "optax")}},
-        "results": {name: {key: result[key] for key in ("correct", "images", "logit_bits")}
-                    for name, result in results.items()},
+        "results": summary(results),
     }
-    bound = declared_bound(results[name] for name in ("train", "validation"))
+    bound = declared_bound(results["train"], results["validation"])
     print(f"declared bound of the logits: {bound}")
-    model.save(options.out, bound, training)
+    labels = [str(label) for label in range(CLASSES)]
+    model.save(options.out, options.net, labels, bound, training)
     print(f"{options.out.name}: {options.out.stat().st_size} bytes, "
           f"{time.monotonic() - start:.0f} s in total")
 

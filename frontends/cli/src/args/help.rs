@@ -1,5 +1,11 @@
 //! Examples and exit codes, as `--help` shows them.
 
+/// The networks that `--net` knows by name.
+pub(super) fn net() -> String {
+    let lines = tacit_model::NAMED.iter().map(|network| format!("{}: {}", network.name, network.about));
+    format!("A model file, or a network that comes with this command:\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+}
+
 pub(super) const TOP: &str = "\
 Examples:
   tacit demo                                  label a sample digit blindly
@@ -31,13 +37,17 @@ Exit codes: 0 done, 1 failure, 3 the encrypted logits differ from the clear ones
 4 no secure parameters, 6 noise budget exhausted.";
 
 pub(super) const EVAL: &str = "\
-The folder holds t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, for --split train the same with
-`train` for `t10k`, each with or without .gz.
+A folder holds one of these, or the same for --split train:
+  t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each with or without .gz
+  test_batch.bin, as CIFAR-10 has it (or test_batch_first1000.bin)
+  features_test.npy and labels_test.npy, features of real numbers and their classes
 
 Examples:
   tacit eval --images mnist --count 100                      encrypted
   tacit eval --images mnist --count 10000 --scheme clear     the same network in the clear
   tacit eval --images mnist --count 20 --threads 1 --json    one object for a script
+  tacit eval --net cifar --images cifar10 --count 1000 --scheme clear
+  tacit eval --net caltech --images features.npy --labels labels.npy --count 1010 --scheme clear
 
 Times are medians per image.
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Finished, Folder, command, json, mnist, run, succeed};
+use crate::support::{Finished, Folder, command, json, mnist, refuse, run, succeed};
 
 const ALWAYS: [&str; 12] = [
     "net",
@@ -68,6 +68,47 @@ fn the_whole_data_set_in_the_clear() {
     for key in ENCRYPTED {
         assert_eq!(report.get(key), Some(&Value::Null), "{key}");
     }
+}
+
+/// Two records of CIFAR-10 of equal pixels, with these labels.
+fn records(labels: [u8; 2]) -> Vec<u8> {
+    labels.iter().flat_map(|&label| core::iter::once(label).chain([100; 3072])).collect()
+}
+
+#[test]
+fn pictures_from_a_file_or_a_folder_of_records() {
+    let folder = Folder::new();
+    let file = folder.file("test_batch.bin", records([0, 9]));
+    for source in [file.as_str(), folder.as_path().to_str().unwrap()] {
+        let report = json(&format!("eval --net cifar --images {source} --scheme clear --count 2 --json"));
+        assert_eq!((&report["net"], &report["images"]), (&Value::from("cifar"), &Value::from(2)));
+        // One picture under two labels.
+        assert!(report["correct"].as_u64().unwrap() <= 1);
+    }
+    let eval = |net: &str, file: &str| format!("eval --net {net} --images {file} --scheme clear --count 1");
+    refuse(&eval("mnist", &file), 1, &["images of [3, 32, 32] pixels, expected [1, 28, 28]"]);
+    let truncated = folder.file("truncated.bin", &records([0, 1])[..6000]);
+    refuse(&eval("cifar", &truncated), 1, &["truncated.bin", "expected 6146 bytes, found 6000"]);
+    let mislabelled = folder.file("mislabelled.bin", records([0, 12]));
+    refuse(&eval("cifar", &mislabelled), 1, &["mislabelled.bin", "image 1 (from 0) has label 12", "10 classes"]);
+}
+
+#[test]
+fn features_from_a_folder() {
+    let npy = |kind: &str, shape: &str, data: &[u8]| {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00".as_slice(), &(header.len() as u16).to_le_bytes(), header.as_bytes(), data].concat()
+    };
+    let folder = Folder::new();
+    let (root, halves) = (folder.as_path().display(), [0x3c00_u16.to_le_bytes(); 1280].concat());
+    let eval = format!("eval --net caltech --images {root} --scheme clear --count 1");
+    refuse(&eval, 1, &["holds none of", "features_test.npy", "test_batch.bin", "t10k-images-idx3-ubyte"]);
+    folder.file("features_test.npy", npy("<f2", "(1, 1280)", &halves));
+    refuse(&eval, 1, &["labels_test.npy"]);
+    folder.file("labels_test.npy", npy("<i4", "(1,)", &1_i32.to_le_bytes()));
+    assert_eq!(json(&format!("{eval} --json"))["images"], Value::from(1));
+    folder.file("features_test.npy", npy("<f2", "(1, 1280)", &[0x7c00_u16.to_le_bytes(); 1280].concat()));
+    refuse(&eval, 1, &["features_test.npy", "not finite"]);
 }
 
 #[test]

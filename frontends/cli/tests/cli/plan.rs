@@ -80,6 +80,15 @@ fn help_has_examples_and_exit_codes() {
 }
 
 #[test]
+fn help_lists_the_networks() {
+    let text = succeed("eval --help");
+    for network in tacit_model::NAMED {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{}: ", network.name)));
+        assert!(line.is_some(), "{}: {text}", network.name);
+    }
+}
+
+#[test]
 fn usage_errors_have_their_code() {
     for args in [
         "",

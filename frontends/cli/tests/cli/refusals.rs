@@ -105,6 +105,7 @@ fn models_that_are_none() {
     refuse(&model(&corrupt), 1, &["corrupt"]);
     refuse(&model(&tacit_model::MNIST[..5000]), 1, &["model"]);
     refuse(&format!("plan --net {}", folder.path("missing")), 1, &["missing", "no network or model file", "mnist"]);
+    refuse("plan --net cfiar", 1, &["no network or model file cfiar", "cifar, caltech, caltech-4096"]);
 }
 
 #[test]
