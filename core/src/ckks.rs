@@ -53,6 +53,7 @@
 
 mod cipher;
 mod complex;
+mod deviation;
 mod encode;
 mod evaluate;
 mod fft;
@@ -65,6 +66,7 @@ mod scale;
 
 pub use cipher::{Ciphertext, Decrypted, SeededCiphertext};
 pub use complex::Complex;
+pub use deviation::Deviations;
 pub use encode::{Encoding, Plaintext};
 pub use hoisted::{Hoisted, RaisedCiphertext, RaisedPlaintext};
 pub use rules::{Bounds, NoiseRules};

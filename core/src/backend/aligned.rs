@@ -1,8 +1,9 @@
 //! Words on cache lines: vectors of eight never straddle two.
 
+use alloc::alloc::{alloc_zeroed, handle_alloc_error};
 use alloc::boxed::Box;
-use alloc::vec;
 use alloc::vec::Vec;
+use core::alloc::Layout;
 use core::ops::{Deref, DerefMut, Range};
 
 use zeroize::Zeroize;
@@ -27,7 +28,11 @@ impl AlignedWords {
     /// If `count` is no multiple of eight.
     pub(crate) fn zeros(count: usize) -> Self {
         assert!(count.is_multiple_of(Line::WORDS));
-        Self(vec![Line([0; Line::WORDS]); count >> Line::WORDS.trailing_zeros()].into_boxed_slice())
+        let lines = count >> Line::WORDS.trailing_zeros();
+        match Layout::array::<Line>(lines) {
+            Ok(layout) if lines > 0 => Self(zeroed(lines, layout).into_boxed_slice()),
+            _ => Self(Box::default()),
+        }
     }
 
     /// Copies of some stretches, one behind the other, `count` words in all. Allocated once: a buffer that grows would
@@ -46,6 +51,18 @@ impl AlignedWords {
         assert_eq!(lines.len() << shift, count);
         Self(lines.into_boxed_slice())
     }
+}
+
+/// So many zeros, not one by one: what `vec!` makes of them depends on the compiler's mood.
+fn zeroed(lines: usize, layout: Layout) -> Vec<Line> {
+    // SAFETY: the layout is that of `lines > 0` lines, and not empty.
+    let memory = unsafe { alloc_zeroed(layout) };
+    if memory.is_null() {
+        handle_alloc_error(layout);
+    }
+    // SAFETY: the global allocator gave memory of this layout, which is that of a vector of so many lines; a line is words,
+    // for which all bits zero is a value.
+    unsafe { Vec::from_raw_parts(memory.cast(), lines, lines) }
 }
 
 impl Deref for AlignedWords {

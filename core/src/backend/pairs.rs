@@ -9,7 +9,7 @@ use crate::modulus::{Modulus, Shoup};
 /// Values of each half of a digit that lie next to each other: 512 bytes.
 pub(crate) const TILE: usize = 64;
 
-/// A switching key modulo one prime, in the order in which products read it: for each [`TILE`] values (or all, if there are
+/// A switching key modulo one prime, in the order in which products read it: for each `TILE` values (or all, if there are
 /// fewer), for each digit, those of both halves. One stream, however many digits there are.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyRows<'a> {

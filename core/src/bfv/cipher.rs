@@ -103,11 +103,18 @@ impl Bfv {
     /// The whole ciphertext of a seeded one.
     #[must_use]
     pub fn expand(&self, seeded: &SeededCiphertext) -> Ciphertext {
+        self.expand_owned(seeded.clone())
+    }
+
+    /// As [`Bfv::expand`], without a copy of the half that is there.
+    #[must_use]
+    pub fn expand_owned(&self, seeded: SeededCiphertext) -> Ciphertext {
         let level = self.params.max_level();
         let ring = &self.level(level).ring;
-        let streams = seeded.bodies.iter().enumerate().map(|(j, body)| {
-            let mask = uniform_vartime(ring, &seeded.seed, Label::Ciphertext { stream: j as u8 });
-            [body.clone(), mask].into()
+        let SeededCiphertext { bodies, seed } = seeded;
+        let streams = bodies.into_vec().into_iter().enumerate().map(|(j, body)| {
+            let mask = uniform_vartime(ring, &seed, Label::Ciphertext { stream: j as u8 });
+            [body, mask].into()
         });
         Ciphertext { level, noise: self.rules(level).fresh_secret(), streams: streams.collect() }
     }

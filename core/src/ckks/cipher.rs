@@ -173,10 +173,16 @@ impl Ckks {
     /// The whole ciphertext of a seeded one.
     #[must_use]
     pub fn expand(&self, seeded: &SeededCiphertext) -> Ciphertext {
+        self.expand_owned(seeded.clone())
+    }
+
+    /// As [`Ckks::expand`], without a copy of the half that is there.
+    #[must_use]
+    pub fn expand_owned(&self, seeded: SeededCiphertext) -> Ciphertext {
         let at = self.level(seeded.level());
         let mask = uniform_vartime(&at.ring, &seeded.seed, Label::Ciphertext { stream: 0 });
         let bounds = at.rules.fresh_secret(at.rules.encoded(seeded.message));
-        Ciphertext { scale: seeded.scale, bounds, parts: [seeded.body.clone(), mask].into() }
+        Ciphertext { scale: seeded.scale, bounds, parts: [seeded.body, mask].into() }
     }
 
     /// Encrypts under a public key, at the plaintext's level.

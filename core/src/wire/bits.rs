@@ -24,9 +24,35 @@ pub(super) fn pack(words: &[u64], bits: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&(buffer as u64).to_le_bytes()[..held as usize >> 3]);
 }
 
+/// The longest words that lie within eight bytes wherever they begin.
+const MAX_FRAMED_BITS: u32 = 57;
+
 /// Reads as many words as `out` holds, a multiple of 8; `bytes` has [`packed_len`] of them.
 pub(super) fn unpack(bytes: &[u8], bits: u32, out: &mut [u64]) {
     debug_assert_eq!(bytes.len(), packed_len(out.len(), bits));
+    if bits > MAX_FRAMED_BITS {
+        return unpack_in_order(bytes, bits, out);
+    }
+    let (mask, stride) = (u64::MAX >> (u64::BITS - bits), bits as usize);
+    for (group, words) in out.chunks_exact_mut(8).enumerate() {
+        let rest = &bytes[group * stride..];
+        let mut padded = [0; MAX_FRAMED_BITS as usize + 8];
+        let frame = match rest.get(..stride + 8) {
+            Some(frame) => frame,
+            None => {
+                padded[..stride].copy_from_slice(&rest[..stride]);
+                &padded[..stride + 8]
+            }
+        };
+        for (i, word) in words.iter_mut().enumerate() {
+            let eight = frame[(i * stride) >> 3..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+            *word = (eight >> ((i * stride) & 7)) & mask;
+        }
+    }
+}
+
+/// Each word when its bits have been read.
+fn unpack_in_order(bytes: &[u8], bits: u32, out: &mut [u64]) {
     let mask = u64::MAX >> (u64::BITS - bits);
     let (whole, tail) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
