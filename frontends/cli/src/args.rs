@@ -45,14 +45,18 @@ pub(crate) enum Command {
 }
 
 /// The network and how to evaluate it.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "mnist", help = help::net())]
     pub(crate) net: NetSource,
-    /// The plan by which the server evaluates it; paper: Table 1 of the LoLa paper
-    #[arg(long, value_enum, value_name = "NAME", default_value_t = PlanName::Paper)]
-    pub(crate) plan: PlanName,
+    /// What the plan is for: the least time, the smallest query, or Table 1 of the LoLa paper [default: latency, or
+    /// upload for networks whose paper sends one message]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) plan: Option<PlanName>,
+    /// How to encrypt: bfv, exact; ckks, approximate and faster; clear, not at all (`eval` only)
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = SchemeName::Bfv)]
+    pub(crate) scheme: SchemeName,
     /// The kernels to compute with; all give the same bytes [default: the fastest of this machine]
     #[arg(long, value_name = "NAME", value_parser = backend)]
     pub(crate) backend: Option<Kernels>,
@@ -86,8 +90,31 @@ impl From<OsString> for NetSource {
 pub(crate) enum PlanName {
     /// That of Table 1 of the LoLa paper
     Paper,
-    /// The fewest key switches, in the smallest ring that holds the noise
+    /// The least time on the server
     Latency,
+    /// The smallest query
+    Upload,
+}
+
+// The values below have no doc comments: each would stretch `--help` by several lines. The argument explains them.
+
+/// How to evaluate: encrypted by BFV or CKKS, or in the clear by the exact integer interpreter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemeName {
+    Bfv,
+    Ckks,
+    Clear,
+}
+
+impl SchemeName {
+    /// As the command line calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bfv => "bfv",
+            Self::Ckks => "ckks",
+            Self::Clear => "clear",
+        }
+    }
 }
 
 /// How much of the machine the server takes.
@@ -165,9 +192,6 @@ pub(crate) struct EvalArgs {
     /// NumPy file with the class of each row of a NumPy file
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
-    /// How to evaluate: encrypted and exact, or in the clear
-    #[arg(long, value_enum, default_value_t = Scheme::Bfv)]
-    pub(crate) scheme: Scheme,
     /// How many images
     #[arg(long, value_name = "N", default_value = "10")]
     pub(crate) count: NonZero<usize>,
@@ -184,15 +208,6 @@ pub(crate) struct EvalArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) net: NetArgs,
-}
-
-// The values below have no doc comments: each would stretch `--help` by several lines. The arguments explain them.
-
-/// How to evaluate: encrypted by BFV, or in the clear by the exact integer interpreter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scheme {
-    Bfv,
-    Clear,
 }
 
 #[derive(Args, Debug)]
@@ -270,6 +285,12 @@ pub(crate) struct DecryptArgs {
 #[derive(Args, Debug)]
 #[command(after_help = help::PLAN)]
 pub(crate) struct PlanArgs {
+    /// The network, as `--net` takes it
+    #[arg(value_name = "NAME|FILE", conflicts_with = "net")]
+    network: Option<NetSource>,
+    /// Why this plan: what else was compared, and the time of every stage as predicted for this machine
+    #[arg(long, conflicts_with = "ops")]
+    pub(crate) explain: bool,
     /// Every operation, instead of a table of stages
     #[arg(long, conflicts_with = "json")]
     pub(crate) ops: bool,
@@ -280,7 +301,15 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) net: NetArgs,
+    net: NetArgs,
+}
+
+impl PlanArgs {
+    /// The network, wherever it was named.
+    pub(crate) fn net(&self) -> NetArgs {
+        let net = self.network.as_ref().unwrap_or(&self.net.net).clone();
+        NetArgs { net, ..self.net.clone() }
+    }
 }
 
 #[derive(Args, Debug)]

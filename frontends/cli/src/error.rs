@@ -89,6 +89,9 @@ pub(crate) enum CliError {
     /// The operating system gives no randomness.
     #[error("the operating system's random generator failed: {0}; no key or query can be made without it")]
     Random(rand::rngs::SysError),
+    /// A command between two parties, without encryption.
+    #[error("`--scheme clear` encrypts nothing: it is for `tacit eval`; use bfv or ckks here")]
+    NotEncrypted,
     /// The encrypted evaluation and the clear one differ.
     #[error("the encrypted logits differ from the clear interpreter's: {0}")]
     Mismatch(Mismatch),

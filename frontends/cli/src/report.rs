@@ -2,6 +2,7 @@
 
 pub(crate) mod bars;
 pub(crate) mod facts;
+pub(crate) mod prediction;
 pub(crate) mod units;
 
 use std::fs;

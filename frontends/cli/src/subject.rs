@@ -3,10 +3,10 @@
 use core::fmt;
 
 use tacit_core::backend::Kernels;
-use tacit_lola::{Deployment, PlanKind};
+use tacit_lola::{Deployment, Goal, Logits, Scheme};
 use tacit_model::{Network, argmax};
 
-use crate::args::{NetArgs, NetSource, PlanName};
+use crate::args::{NetArgs, NetSource, PlanName, SchemeName};
 use crate::error::CliError;
 
 /// A network under the name by which it was asked for.
@@ -18,6 +18,8 @@ pub(crate) struct Subject {
     pub(crate) network: Network,
     /// The plan asked for.
     pub(crate) plan: PlanName,
+    /// The scheme asked for.
+    pub(crate) scheme: SchemeName,
     /// The backend to compute with.
     kernels: Kernels,
 }
@@ -36,12 +38,21 @@ impl Subject {
                 (network.name().to_owned(), network)
             }
         };
-        Ok(Self { name, network, plan: args.plan, kernels: args.backend.unwrap_or_default() })
+        let one_message = matches!(args.net, NetSource::Named(named) if named.one_message);
+        let usual = if one_message { PlanName::Upload } else { PlanName::Latency };
+        let (plan, kernels) = (args.plan.unwrap_or(usual), args.backend.unwrap_or_default());
+        Ok(Self { name, network, plan, scheme: args.scheme, kernels })
     }
 
     /// Plans the encrypted evaluation.
     pub(crate) fn deploy(&self) -> Result<Deployment, CliError> {
-        Deployment::with_kernels(&self.network, self.plan.kind(), self.kernels).map_err(|error| self.plan_error(error))
+        let scheme = match self.scheme {
+            SchemeName::Bfv => Scheme::Bfv,
+            SchemeName::Ckks => Scheme::Ckks,
+            SchemeName::Clear => return Err(CliError::NotEncrypted),
+        };
+        Deployment::with_kernels(&self.network, self.plan.goal(), scheme, self.kernels)
+            .map_err(|error| self.plan_error(error))
     }
 
     /// For `map_err`: what planning says of this network.
@@ -55,16 +66,26 @@ impl Subject {
     }
 
     /// The label of the largest logit.
-    pub(crate) fn label(&self, logits: &[i128]) -> &str {
-        argmax(logits).and_then(|class| self.network.labels().get(class)).map_or("", String::as_str)
+    pub(crate) fn label(&self, logits: &Logits) -> &str {
+        self.label_of(logits.argmax())
+    }
+
+    /// The label of the largest logit in the clear.
+    pub(crate) fn clear_label(&self, logits: &[i128]) -> &str {
+        self.label_of(argmax(logits))
+    }
+
+    fn label_of(&self, class: Option<usize>) -> &str {
+        class.and_then(|class| self.network.labels().get(class)).map_or("", String::as_str)
     }
 }
 
 impl PlanName {
-    const fn kind(self) -> PlanKind {
+    const fn goal(self) -> Goal {
         match self {
-            Self::Paper => PlanKind::Paper,
-            Self::Latency => PlanKind::Latency,
+            Self::Paper => Goal::Paper,
+            Self::Latency => Goal::Latency,
+            Self::Upload => Goal::Upload,
         }
     }
 }
@@ -74,6 +95,7 @@ impl fmt::Display for PlanName {
         f.write_str(match self {
             Self::Paper => "paper",
             Self::Latency => "latency",
+            Self::Upload => "upload",
         })
     }
 }

@@ -3,15 +3,18 @@
 use core::fmt;
 
 use rand_core::CryptoRng;
-use tacit_core::bfv::{Ciphertext, Private};
+use tacit_core::bfv::{self, Bfv, Private};
+use tacit_core::ckks::{self, Ckks, Complex};
 use tacit_core::error::EvalError;
 use tacit_core::rlwe::{EvaluationKeys, SecretKey};
-use tacit_core::wire;
+use tacit_core::wire::Wire;
 use zeroize::Zeroizing;
 
 use crate::error::{MessageError, MessageKind, RunError};
 use crate::message;
-use crate::spec::Spec;
+use crate::plan::Answer;
+use crate::representation::Cell;
+use crate::spec::{Crypto, Spec};
 
 /// A client of one deployment. Bytes in, bytes out.
 pub struct Client<'a> {
@@ -63,40 +66,221 @@ impl Client<'_> {
     /// Encrypts an input of the network: integers, as the network's input scale makes them.
     ///
     /// # Errors
-    /// [`RunError::Input`] for the wrong number of values, [`RunError::Eval`] for a value outside the plaintext range.
+    /// [`RunError::Input`] for the wrong number of values, [`RunError::Range`] for a value that the network does not read,
+    /// [`RunError::Eval`] for a value outside the plaintext range.
     pub fn encrypt(&self, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
-        let Spec { bfv, layout, inputs, .. } = self.spec;
+        self.check(input)?;
+        match &self.spec.crypto {
+            Crypto::Bfv(bfv) => self.encrypt_exact(bfv, input, rng),
+            Crypto::Ckks(ckks) => self.encrypt_approximate(ckks, input, rng),
+        }
+    }
+
+    fn encrypt_exact(&self, bfv: &Bfv, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
+        let value = |cell: &Cell| cell.re().map_or(0, |value| i128::from(input[value]));
+        let message = |cells: &Vec<Cell>| {
+            let values: Zeroizing<Vec<i128>> = Zeroizing::new(cells.iter().map(value).collect());
+            bfv.encrypt(&self.secret, &bfv.encode(&values)?, rng)
+        };
+        self.query(self.spec.layout.cells().iter().map(message))
+    }
+
+    fn encrypt_approximate(&self, ckks: &Ckks, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
+        let (encoding, unit) = self.input_encoding();
+        let part = |value: Option<usize>| value.map_or(0.0, |value| input[value] as f64 * unit);
+        let message = |cells: &Vec<Cell>| {
+            let values = cells.iter().map(|cell| Complex::new(part(cell.re()), part(cell.im())));
+            let values: Zeroizing<Vec<Complex>> = Zeroizing::new(values.collect());
+            ckks.encrypt(&self.secret, &ckks.encode_complex(&values, &encoding)?, rng)
+        };
+        self.query(self.spec.layout.cells().iter().map(message))
+    }
+
+    fn query<T: Wire>(&self, messages: impl Iterator<Item = Result<T, EvalError>>) -> Result<Vec<u8>, RunError> {
+        let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        Ok(message::write(MessageKind::Query, self.spec.fingerprint, self.spec.params(), &messages).to_vec())
+    }
+
+    fn check(&self, input: &[i64]) -> Result<(), RunError> {
+        let Spec { inputs, input_range, .. } = self.spec;
         if input.len() != *inputs {
             return Err(RunError::Input { expected: *inputs, found: input.len() });
         }
-        let mut messages = Vec::with_capacity(layout.len());
-        for slots in layout {
-            let values = slots.iter().map(|index| index.map_or(0, |i| i128::from(input[i]))).collect();
-            let values: Zeroizing<Vec<i128>> = Zeroizing::new(values);
-            messages.push(bfv.encrypt(&self.secret, &bfv.encode(&values)?, rng)?);
-        }
-        Ok(message::write(MessageKind::Query, self.spec.fingerprint, self.spec.params(), &messages).to_vec())
+        let outside = input.iter().position(|&value| !input_range.contains(value.into()));
+        outside.map_or(Ok(()), |index| {
+            Err(RunError::Range { index, value: input[index], low: input_range.low(), high: input_range.high() })
+        })
+    }
+
+    /// How the input is encoded, and what an integer is multiplied by before.
+    fn input_encoding(&self) -> (ckks::Encoding, f64) {
+        let Spec { query, input_range, layout, .. } = self.spec;
+        let unit = f64::from(-query.encoded.exponent).exp2();
+        let largest = input_range.magnitude().max(1) as f64 * unit;
+        let bound = if layout.is_paired() { largest * core::f64::consts::SQRT_2 } else { largest };
+        // Rounding of the products above must not exceed it.
+        (ckks::Encoding { level: query.level, scale: query.encoded.scale, bound: bound * (1.0 + 1e-9) }, unit)
     }
 
     /// Decrypts an answer to the logits.
     ///
     /// # Errors
     /// [`RunError::Message`] for malformed bytes, [`RunError::Eval`] if the noise bound says that they could be wrong.
-    pub fn decrypt(&self, bytes: &[u8]) -> Result<Private<Vec<i128>>, RunError> {
-        let Spec { bfv, answer, answer_messages, answer_level, .. } = self.spec;
-        let part_len = wire::ciphertext_len(self.spec.params(), *answer_level, 2);
-        let read = message::read::<Ciphertext>;
-        let (of, params) = (self.spec.fingerprint, self.spec.params());
-        let parts = read(MessageKind::Answer, of, params, bytes, *answer_messages, part_len)?;
-        let mut messages = Vec::with_capacity(parts.len());
-        for (part, ciphertext) in parts.iter().enumerate() {
-            let (level, size) = (ciphertext.level(), ciphertext.size());
-            if level != *answer_level || size != 2 {
-                return Err(MessageError::Form { part, level, size, expected: *answer_level }.into());
+    pub fn decrypt(&self, bytes: &[u8]) -> Result<PrivateLogits, RunError> {
+        Ok(PrivateLogits(match &self.spec.crypto {
+            Crypto::Bfv(bfv) => self.decrypt_exact(bfv, bytes)?,
+            Crypto::Ckks(ckks) => self.decrypt_approximate(ckks, bytes)?,
+        }))
+    }
+
+    fn decrypt_exact(&self, bfv: &Bfv, bytes: &[u8]) -> Result<Decrypted, RunError> {
+        let decrypt = |(part, ciphertext): (usize, &bfv::Ciphertext)| {
+            self.check_form(part, ciphertext.level(), ciphertext.size())?;
+            Ok(bfv.decrypt(&self.secret, ciphertext)?.map(|plaintext| bfv.decode(&plaintext)))
+        };
+        let parts = self.answer::<bfv::Ciphertext>(bytes)?;
+        let messages = parts.iter().enumerate().map(decrypt).collect::<Result<Vec<_>, RunError>>()?;
+        let Answer { places, factor } = &self.spec.answer;
+        Ok(Decrypted::Exact(Private::collect(messages).map(|messages: Vec<Zeroizing<Vec<i128>>>| {
+            places.iter().map(|&(message, slot)| messages[message][slot] / factor).collect()
+        })))
+    }
+
+    fn decrypt_approximate(&self, ckks: &Ckks, bytes: &[u8]) -> Result<Decrypted, RunError> {
+        let Spec { result, answer, .. } = self.spec;
+        let decrypt = |(part, ciphertext): (usize, &ckks::Ciphertext)| {
+            self.check_form(part, ciphertext.level(), ciphertext.size())?;
+            if ciphertext.scale() != result.encoded.scale || ciphertext.bounds() != result.bounds {
+                return Err(MessageError::Scale { part }.into());
             }
-            messages.push(bfv.decrypt(&self.secret, ciphertext)?.map(|plaintext| bfv.decode(&plaintext)));
+            Ok(ckks.decrypt(&self.secret, ciphertext)?)
+        };
+        let parts = self.answer::<ckks::Ciphertext>(bytes)?;
+        let messages = parts.iter().enumerate().map(decrypt).collect::<Result<Vec<_>, RunError>>()?;
+        let unit = f64::from(result.encoded.exponent).exp2() / answer.factor as f64;
+        Ok(Decrypted::Approximate { messages, places: answer.places.clone(), unit })
+    }
+
+    fn answer<T: Wire>(&self, bytes: &[u8]) -> Result<Vec<T>, MessageError> {
+        let (of, params, len) = (self.spec.fingerprint, self.spec.params(), self.spec.answer_part_len());
+        message::read(MessageKind::Answer, of, params, bytes, self.spec.answer_messages, len)
+    }
+
+    fn check_form(&self, part: usize, level: usize, size: usize) -> Result<(), MessageError> {
+        let expected = self.spec.result.level;
+        if (level, size) == (expected, 2) { Ok(()) } else { Err(MessageError::Form { part, level, size, expected }) }
+    }
+}
+
+/// Decrypted logits, to be kept by the key's owner; wiped on drop. [`PrivateLogits::release`] is the explicit way out.
+///
+/// Approximate ones are as secret as the key until they are released: see [`ckks::Decrypted`].
+#[derive(Debug)]
+pub struct PrivateLogits(Decrypted);
+
+#[derive(Debug)]
+enum Decrypted {
+    Exact(Private<Vec<i128>>),
+    Approximate { messages: Vec<ckks::Decrypted>, places: Vec<(usize, usize)>, unit: f64 },
+}
+
+/// The network's outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Logits {
+    /// As the clear interpreter computes them.
+    Exact(Vec<i128>),
+    /// In the same units, each with an error of at most `error`.
+    Approximate {
+        /// The values.
+        values: Vec<f64>,
+        /// The bound on the error: what rounding to the released precision leaves, noise included.
+        error: f64,
+    },
+}
+
+impl PrivateLogits {
+    /// The logits; approximate ones rounded to the precision that the noise bound vouches for.
+    ///
+    /// # Errors
+    /// [`RunError::Eval`] if the noise bound vouches for nothing.
+    pub fn release(self) -> Result<Logits, RunError> {
+        Ok(match self.0 {
+            Decrypted::Exact(logits) => Logits::Exact(logits.release()),
+            Decrypted::Approximate { messages, places, unit } => {
+                let mut error: f64 = 0.0;
+                let mut slots = Vec::with_capacity(messages.len());
+                for message in messages {
+                    let bits = message.available_bits();
+                    error = error.max(message.error() + f64::from(-bits).exp2() / 2.0);
+                    slots.push(message.release_real(bits)?);
+                }
+                let values = places.iter().map(|&(message, slot)| slots[message][slot] * unit).collect();
+                Logits::Approximate { values, error: error * unit }
+            }
+        })
+    }
+}
+
+impl Logits {
+    /// The index of the largest, the first of them if there are several; `None` if there is none.
+    #[must_use]
+    pub fn argmax(&self) -> Option<usize> {
+        match self {
+            Self::Exact(values) => tacit_model::argmax(values),
+            Self::Approximate { values, .. } => {
+                let mut indices = 0..values.len();
+                let first = indices.next()?;
+                Some(indices.fold(first, |best, i| if values[i] > values[best] { i } else { best }))
+            }
         }
-        Ok(Private::collect(messages)
-            .map(|messages| answer.iter().map(|&(message, slot)| messages[message][slot]).collect()))
+    }
+
+    /// The values as integers, approximate ones rounded.
+    #[must_use]
+    pub fn integers(&self) -> Vec<i128> {
+        match self {
+            Self::Exact(values) => values.clone(),
+            Self::Approximate { values, .. } => values.iter().map(|value| value.round() as i128).collect(),
+        }
+    }
+
+    /// The bound on the error of approximate values.
+    #[must_use]
+    pub const fn error(&self) -> Option<f64> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Approximate { error, .. } => Some(*error),
+        }
+    }
+
+    /// Whether no value is further from the clear interpreter's than the bound on the error.
+    #[must_use]
+    pub fn agree_with(&self, clear: &[i128]) -> bool {
+        self.len() == clear.len() && self.largest_difference(clear) <= self.error().unwrap_or(0.0)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Exact(values) => values.len(),
+            Self::Approximate { values, .. } => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The largest difference to the values of the clear interpreter.
+    #[must_use]
+    pub fn largest_difference(&self, clear: &[i128]) -> f64 {
+        let differences: Vec<f64> = match self {
+            Self::Exact(values) => values.iter().zip(clear).map(|(a, b)| a.abs_diff(*b) as f64).collect(),
+            Self::Approximate { values, .. } => values.iter().zip(clear).map(|(a, b)| (a - *b as f64).abs()).collect(),
+        };
+        differences.into_iter().fold(0.0, f64::max)
     }
 }

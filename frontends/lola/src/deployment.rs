@@ -3,37 +3,24 @@
 use sha2::{Digest, Sha256};
 use tacit_core::backend::Kernels;
 use tacit_core::bfv::Bfv;
-use tacit_core::params::{Params, Security};
+use tacit_core::ckks::Ckks;
 use tacit_model::Network;
 
 use crate::client::Client;
+use crate::cost::{Memory, Sizes, Work};
 use crate::error::{Fingerprint, PlanError};
-use crate::evaluate::Prepared;
-use crate::lower::{Lowered, MAX_DEGREE, lower, lower_to, too_deep};
-use crate::plan::Plan;
-use crate::representation::InputLayout;
+use crate::lower::Lowered;
+use crate::planner::{self, Goal, Planned};
 use crate::server::Server;
-use crate::spec::Spec;
-use crate::{latency, paper};
-
-/// The smallest ring that is tried.
-const MIN_DEGREE: usize = 2048;
-
-/// The plans that a network can be deployed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PlanKind {
-    /// The plan of the paper's Table 1.
-    Paper,
-    /// The fewest key switches, in the smallest ring that holds the noise.
-    Latency,
-}
+use crate::spec::{Crypto, Scheme, Spec};
 
 /// A network with a plan and parameters.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     spec: Spec,
     lowered: Lowered,
+    work: Work,
+    choices: Vec<planner::Choice>,
 }
 
 impl Deployment {
@@ -41,36 +28,44 @@ impl Deployment {
     ///
     /// # Errors
     /// [`PlanError`] if the plan is not for such a network, or no secure parameters hold it.
-    pub fn new(network: &Network, kind: PlanKind) -> Result<Self, PlanError> {
-        Self::with_kernels(network, kind, Kernels::detect())
+    pub fn new(network: &Network, goal: Goal, scheme: Scheme) -> Result<Self, PlanError> {
+        Self::with_kernels(network, goal, scheme, Kernels::detect())
     }
 
     /// As [`Deployment::new`], on a backend of choice. The two sides may differ in it: all give the same bytes.
     ///
     /// # Errors
     /// See [`Deployment::new`].
-    pub fn with_kernels(network: &Network, kind: PlanKind, kernels: Kernels) -> Result<Self, PlanError> {
-        let Planned { plan, layout, params, lowered } = match kind {
-            PlanKind::Paper => paper_deployment(network, kernels)?,
-            PlanKind::Latency => latency_deployment(network, kernels)?,
-        };
+    pub fn with_kernels(network: &Network, goal: Goal, scheme: Scheme, kernels: Kernels) -> Result<Self, PlanError> {
+        let (planned, choices) = planner::plan(network, goal, scheme, kernels)?;
+        let Planned { layout, params, lowered, .. } = planned;
+        let plan = lowered.plan();
         let mut hash = Sha256::new();
-        hash.update(b"tacit lola deployment 1");
+        hash.update(b"tacit lola deployment 2");
         hash.update(network.fingerprint().as_bytes());
         hash.update(plan.name().as_bytes());
+        hash.update(layout.to_string().as_bytes());
         hash.update(params.fingerprint());
         let digest = hash.finalize();
+        let of = |register: Option<&_>| register.map(|&register| *lowered.state(register));
+        let (query, result) = (of(Some(&planner::FIRST_INPUT)), of(plan.outputs().first()));
         let spec = Spec {
             fingerprint: Fingerprint(core::array::from_fn(|i| digest[i])),
             inputs: network.inputs(),
-            answer: plan.answer().to_vec(),
+            input_range: network.input_range(),
+            query: query.ok_or(PlanError::Empty)?,
+            result: result.ok_or(PlanError::Empty)?,
+            answer: plan.answer().clone(),
             answer_messages: plan.outputs().len(),
-            answer_level: lowered.answer_level(),
             request: lowered.key_request(params.degree()),
-            bfv: Bfv::new(&params)?,
+            crypto: match scheme {
+                Scheme::Bfv => Crypto::Bfv(Bfv::new(&params)?),
+                Scheme::Ckks => Crypto::Ckks(Ckks::new(&params)),
+            },
             layout,
         };
-        Ok(Self { spec, lowered })
+        let work = Work::of(&lowered, &Sizes::from(&params));
+        Ok(Self { spec, lowered, work, choices })
     }
 
     /// The public side.
@@ -85,6 +80,30 @@ impl Deployment {
         &self.lowered
     }
 
+    /// What the work of operations depends on.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        Sizes::from(self.spec.params())
+    }
+
+    /// The work of a query.
+    #[must_use]
+    pub const fn work(&self) -> Work {
+        self.work
+    }
+
+    /// What the server holds.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory::of(&self.lowered, &self.sizes())
+    }
+
+    /// What the planner compared, the chosen plan first.
+    #[must_use]
+    pub fn choices(&self) -> &[planner::Choice] {
+        &self.choices
+    }
+
     /// A client half with a fresh secret key.
     #[must_use]
     pub fn client(&self, rng: &mut impl rand_core::CryptoRng) -> Client<'_> {
@@ -96,45 +115,6 @@ impl Deployment {
     /// # Errors
     /// [`PlanError::Step`] if a plaintext cannot be encoded.
     pub fn server(&self) -> Result<Server<'_>, PlanError> {
-        let prepared = Prepared::new(&self.spec.bfv, &self.lowered)?;
-        Ok(Server::new(&self.spec, &self.lowered, prepared))
-    }
-}
-
-/// A plan, the layout of its input, and parameters that hold it.
-struct Planned {
-    plan: Plan,
-    layout: InputLayout,
-    params: Params,
-    lowered: Lowered,
-}
-
-const SECURITY: Security = Security::Classical128;
-
-fn paper_deployment(network: &Network, kernels: Kernels) -> Result<Planned, PlanError> {
-    let (plan, layout) = paper::plan(network)?;
-    let (params, lowered) = lower(&plan, network.logit_bound()?, SECURITY, kernels)?;
-    Ok(Planned { plan, layout, params, lowered })
-}
-
-/// The plan depends on the slots of a message, which are half the ring's degree: the smallest ring that works is the
-/// fastest.
-fn latency_deployment(network: &Network, kernels: Kernels) -> Result<Planned, PlanError> {
-    let bound = network.logit_bound()?;
-    let mut degree = MIN_DEGREE;
-    loop {
-        let found = match latency::plan(network, degree / 2) {
-            Ok((plan, layout)) => {
-                let found = lower_to(&plan, bound, degree, SECURITY, kernels)?;
-                found.map(|(params, lowered)| Planned { plan, layout, params, lowered })
-            }
-            Err(PlanError::TooWide { .. }) if degree < MAX_DEGREE => None,
-            Err(error) => return Err(error),
-        };
-        match found {
-            Some(planned) => return Ok(planned),
-            None if degree >= MAX_DEGREE => return Err(too_deep(bound, degree, SECURITY)?),
-            None => degree *= 2,
-        }
+        Server::new(&self.spec, &self.lowered)
     }
 }

@@ -19,6 +19,33 @@ pub enum PlanError {
         /// The first layer that does not fit.
         layer: String,
     },
+    /// No supported ring holds the scales that the network's depth takes.
+    #[error(
+        "the network squares {squares} times, which takes more than the {limit_bits} bits of modulus that ring degree {degree} leaves at {security}-bit security, or a layer needs more plaintexts than a gigabyte holds: use fewer or narrower layers"
+    )]
+    TooManySquares {
+        /// Squares.
+        squares: usize,
+        /// The largest degree tried.
+        degree: usize,
+        /// Bits that the security table leaves there.
+        limit_bits: u32,
+        /// The security level in bits.
+        security: u32,
+    },
+    /// A layer beyond what the planner lays out.
+    #[error("layer `{layer}` multiplies {products} times, the planner's limit is {limit}: make the layer smaller")]
+    TooLarge {
+        /// The layer.
+        layer: String,
+        /// Its products.
+        products: usize,
+        /// The most that the planner takes.
+        limit: usize,
+    },
+    /// A network without layers.
+    #[error("the network computes nothing: it needs a layer")]
+    Empty,
     /// A layer with more values than a message has room for.
     #[error("layer `{layer}` has {values} values, too many for messages of {slots} slots: make the layer smaller")]
     TooWide {
@@ -175,6 +202,12 @@ pub enum MessageError {
         /// The plan's last level.
         expected: usize,
     },
+    /// A ciphertext that does not have the scale and bounds that the plan ends with.
+    #[error("part {part} does not have the scale and bounds that the plan ends with: ask the server again")]
+    Scale {
+        /// Its number.
+        part: usize,
+    },
     /// Evaluation keys that do not serve the plan.
     #[error("these evaluation keys do not serve the plan: make keys for this network")]
     Keys,
@@ -231,5 +264,19 @@ pub enum RunError {
         expected: usize,
         /// Values given.
         found: usize,
+    },
+    /// A value outside the range that the network reads.
+    #[error(
+        "input value {index} is {value}; the network reads {low} to {high}: scale the input as the network was trained"
+    )]
+    Range {
+        /// Its position.
+        index: usize,
+        /// The value.
+        value: i64,
+        /// The smallest that is read.
+        low: i128,
+        /// The largest that is read.
+        high: i128,
     },
 }

@@ -1,16 +1,17 @@
 //! Running a plan: one interpreter, any evaluator, any number of threads.
 
+pub(crate) mod approximate;
 mod clear;
-mod encrypted;
+pub(crate) mod exact;
+mod pool;
 
 pub use clear::Clear;
-pub use encrypted::Encrypted;
-pub(crate) use encrypted::Prepared;
+pub(crate) use pool::Pool;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::plan::{Op, PlainId, Plan, Register};
+use crate::plan::{AddendId, FactorId, Op, Plan, Register};
 
 /// What a plan can be run on.
 pub trait Evaluator: Sync {
@@ -35,19 +36,13 @@ pub trait Evaluator: Sync {
     ///
     /// # Errors
     /// See above.
-    fn add_plain(&self, a: &Self::Value, plain: PlainId) -> Result<Self::Value, Self::Error>;
-
-    /// Slot-wise product with a plaintext of the plan.
-    ///
-    /// # Errors
-    /// See above.
-    fn mul_plain(&self, a: &Self::Value, plain: PlainId) -> Result<Self::Value, Self::Error>;
+    fn add_plain(&self, a: &Self::Value, plain: AddendId) -> Result<Self::Value, Self::Error>;
 
     /// `Σ a_i·p_i` with plaintexts of the plan.
     ///
     /// # Errors
     /// See above.
-    fn inner_product(&self, terms: &[&Self::Value], plains: &[PlainId]) -> Result<Self::Value, Self::Error>;
+    fn inner_product(&self, terms: &[&Self::Value], plains: &[FactorId]) -> Result<Self::Value, Self::Error>;
 
     /// Rotation to the left.
     ///
@@ -63,17 +58,41 @@ pub trait Evaluator: Sync {
         steps.iter().map(|&steps| self.rotate(a, steps)).collect()
     }
 
+    /// Complex conjugates, or rows exchanged.
+    ///
+    /// # Errors
+    /// See above.
+    fn conjugate(&self, a: &Self::Value) -> Result<Self::Value, Self::Error>;
+
     /// Slot-wise square.
     ///
     /// # Errors
     /// See above.
     fn square(&self, a: &Self::Value) -> Result<Self::Value, Self::Error>;
 
+    /// Slot-wise product.
+    ///
+    /// # Errors
+    /// See above.
+    fn multiply(&self, a: &Self::Value, b: &Self::Value) -> Result<Self::Value, Self::Error>;
+
     /// Modulus switching.
     ///
     /// # Errors
     /// See above.
     fn switch_to(&self, a: &Self::Value, level: usize) -> Result<Self::Value, Self::Error>;
+
+    /// Modulus switching that divides by the primes that go.
+    ///
+    /// # Errors
+    /// See above.
+    fn rescale(&self, a: &Self::Value, level: usize) -> Result<Self::Value, Self::Error>;
+
+    /// The value as that of a register: an evaluator that knows more of registers than operands tell may add it.
+    fn finish(&self, register: Register, value: Self::Value) -> Self::Value {
+        let _ = register;
+        value
+    }
 
     /// Takes a value back that no operation will read, to write another into it.
     fn recycle(&self, value: Self::Value) {
@@ -118,7 +137,8 @@ pub fn run<E: Evaluator>(
     assert_eq!(inputs.len(), plan.inputs());
     let waves = waves(plan);
     let last_use = last_use(plan, &waves);
-    let mut registers: Vec<OnceLock<E::Value>> = inputs.into_iter().map(OnceLock::from).collect();
+    let inputs = inputs.into_iter().enumerate().map(|(i, value)| evaluator.finish(Register(i), value));
+    let mut registers: Vec<OnceLock<E::Value>> = inputs.map(OnceLock::from).collect();
     registers.resize_with(plan.inputs() + plan.ops().len(), OnceLock::new);
     let mut done = 0;
     for (number, wave) in waves.iter().enumerate() {
@@ -126,7 +146,8 @@ pub fn run<E: Evaluator>(
         let tasks = tasks(plan, wave);
         executor.for_each(tasks.len(), &|i| match apply(evaluator, plan, &tasks[i], &registers) {
             Ok(values) => tasks[i].iter().zip(values).for_each(|(&op, value)| {
-                drop(registers[plan.defined_by(op).0].set(value));
+                let register = plan.defined_by(op);
+                drop(registers[register.0].set(evaluator.finish(register, value)));
             }),
             Err(error) => drop(failures.lock().unwrap_or_else(PoisonError::into_inner).insert(tasks[i][0], error)),
         });
@@ -178,13 +199,15 @@ where
         }
         Op::Sum { terms } => evaluator.sum(&terms.iter().map(value).collect::<Vec<_>>()),
         Op::AddPlain { input, plain } => evaluator.add_plain(value(input), *plain),
-        Op::MulPlain { input, plain } => evaluator.mul_plain(value(input), *plain),
         Op::InnerProduct { terms, plains } => {
             evaluator.inner_product(&terms.iter().map(value).collect::<Vec<_>>(), plains)
         }
         Op::Rotate { input, steps } => evaluator.rotate(value(input), *steps),
+        Op::Conjugate { input } => evaluator.conjugate(value(input)),
         Op::Square { input } => evaluator.square(value(input)),
+        Op::Multiply { factors: [a, b] } => evaluator.multiply(value(a), value(b)),
         Op::SwitchTo { input, level } => evaluator.switch_to(value(input), *level),
+        Op::Rescale { input, level } => evaluator.rescale(value(input), *level),
     }
 }
 
@@ -206,7 +229,7 @@ fn tasks(plan: &Plan, wave: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// The operations by wave: each needs only what earlier waves define.
-fn waves(plan: &Plan) -> Vec<Vec<usize>> {
+pub(crate) fn waves(plan: &Plan) -> Vec<Vec<usize>> {
     let mut wave_of = vec![0; plan.inputs()];
     let mut waves: Vec<Vec<usize>> = Vec::new();
     for (i, op) in plan.ops().iter().enumerate() {
@@ -221,7 +244,7 @@ fn waves(plan: &Plan) -> Vec<Vec<usize>> {
 }
 
 /// The last wave that reads each register; never for outputs.
-fn last_use(plan: &Plan, waves: &[Vec<usize>]) -> Vec<usize> {
+pub(crate) fn last_use(plan: &Plan, waves: &[Vec<usize>]) -> Vec<usize> {
     let mut last = vec![usize::MAX; plan.inputs() + plan.ops().len()];
     for (number, wave) in waves.iter().enumerate() {
         for register in wave.iter().flat_map(|&op| plan.ops()[op].inputs()) {

@@ -1,20 +1,16 @@
 //! Lowering: a plan, the noise it makes, the levels it runs at, and parameters that hold it.
 //!
-//! The plan says what is computed; lowering says modulo what. A ciphertext is switched down as soon as that costs no
-//! noise, because every later operation is cheaper with fewer primes. Parameters are found by following the noise rules
-//! through the plan: nothing is encrypted to find them.
+//! The plan says what is computed; lowering says modulo what, and for approximate values at which scales. Nothing is
+//! encrypted to find parameters: the noise is followed through the plan by rule, [`exact`] values by bounds that hold
+//! for every input, [`approximate`] ones by variances.
 
-use tacit_core::backend::Kernels;
-use tacit_core::bfv::{Bfv, NoiseRules, Plaintext};
-use tacit_core::params::{Params, Security};
-use tacit_core::prime::next_ntt_prime_vartime;
-use tacit_core::rlwe::{KeyRequest, NoiseBound, rotation_element};
+pub mod approximate;
+pub mod exact;
 
-use crate::error::PlanError;
+use tacit_core::ckks::{Bounds, Scale};
+use tacit_core::rlwe::{KeyRequest, NoiseBound, rotation_element, row_swap_element};
+
 use crate::plan::{Op, Plan, Register};
-
-/// Bits that a switch may add to the noise, relative to the modulus.
-const FREE_SWITCH_BITS: f64 = 0.2;
 
 /// Size of the largest ciphertext primes, one bit below the special primes': the kernels with 52-bit words take primes
 /// below `2^50`, and are worth more than fewer, longer primes.
@@ -23,15 +19,46 @@ const MAX_PRIME_BITS: u32 = 49;
 /// Polynomials of a ciphertext: products are relinearised at once.
 const SIZE: usize = 2;
 
-/// Degrees to try; a message is one row, half a plaintext.
-pub(crate) const MAX_DEGREE: usize = 32768;
-
 /// A plan with modulus switches, for parameters that hold its noise.
 #[derive(Clone, Debug)]
 pub struct Lowered {
     plan: Plan,
-    levels: Vec<usize>,
-    noise: Vec<NoiseBound>,
+    states: Vec<State>,
+    /// The scale of each factor, for approximate values.
+    factors: Vec<Encoded>,
+}
+
+/// What is known of a register before anything is encrypted.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// Primes left.
+    pub level: usize,
+    /// Bound on the noise.
+    pub noise: NoiseBound,
+    /// `log2` of the noise that would spoil the values: all of the room for exact values, the size of the message for
+    /// approximate ones.
+    pub limit: f64,
+    /// How an approximate value is there.
+    pub(crate) encoded: Encoded,
+    /// Its bounds.
+    pub(crate) bounds: Bounds,
+}
+
+/// Integers as approximate numbers: `v` is there as `v·2^-exponent`, at a scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Encoded {
+    pub(crate) scale: Scale,
+    pub(crate) exponent: i32,
+}
+
+impl Encoded {
+    /// Values that are not approximate.
+    const EXACT: Self = Self { scale: Scale::MIN, exponent: 0 };
+
+    /// `log2` of what the integer 1 is in the phase.
+    fn unit(self) -> f64 {
+        self.scale.log2() - f64::from(self.exponent)
+    }
 }
 
 impl Lowered {
@@ -41,22 +68,27 @@ impl Lowered {
         &self.plan
     }
 
-    /// The level of each register.
+    /// What is known of a register.
     #[must_use]
-    pub fn level(&self, register: Register) -> usize {
-        self.levels[register.0]
+    pub fn state(&self, register: Register) -> &State {
+        &self.states[register.0]
     }
 
-    /// The noise bound of each register.
+    /// The level of a register.
     #[must_use]
-    pub fn noise(&self, register: Register) -> NoiseBound {
-        self.noise[register.0]
+    pub fn level(&self, register: Register) -> usize {
+        self.state(register).level
     }
 
     /// The level of the answer.
     #[must_use]
     pub fn answer_level(&self) -> usize {
         self.plan.outputs().first().map_or(1, |&register| self.level(register))
+    }
+
+    /// How the factors of the plan are encoded, if values are approximate.
+    pub(crate) fn factors(&self) -> &[Encoded] {
+        &self.factors
     }
 
     /// The keys that the plan needs, each at the highest level of its use.
@@ -68,7 +100,8 @@ impl Lowered {
                 Op::Rotate { input, steps } => {
                     request.need_galois(rotation_element(degree, *steps), self.level(*input));
                 }
-                Op::Square { input } => request.need_relin(self.level(*input)),
+                Op::Conjugate { input } => request.need_galois(row_swap_element(degree), self.level(*input)),
+                Op::Square { input } | Op::Multiply { factors: [input, _] } => request.need_relin(self.level(*input)),
                 _ => {}
             }
         }
@@ -76,300 +109,8 @@ impl Lowered {
     }
 }
 
-/// The noise rules of every level, level 1 first.
-fn rules(degree: usize, plain: &[u64], ciphertext: &[u64], special: &[u64]) -> Vec<NoiseRules> {
-    (1..=ciphertext.len()).map(|level| NoiseRules::new(degree, plain, ciphertext, special, level)).collect()
-}
-
-/// Finds parameters for a plan whose outputs are below `logit_bound` in magnitude, and lowers it to them.
-///
-/// # Errors
-/// [`PlanError::LogitsTooWide`] or [`PlanError::TooDeep`] if there are none.
-pub fn lower(
-    plan: &Plan,
-    logit_bound: u128,
-    security: Security,
-    kernels: Kernels,
-) -> Result<(Params, Lowered), PlanError> {
-    let mut degree = 2 * plan.slots();
-    loop {
-        if let Some(found) = lower_to(plan, logit_bound, degree, security, kernels)? {
-            return Ok(found);
-        }
-        if degree >= MAX_DEGREE {
-            return Err(too_deep(logit_bound, degree, security)?);
-        }
-        degree *= 2;
-    }
-}
-
-/// As [`lower`], in a ring of this degree only; `None` if it does not hold the noise.
-///
-/// # Errors
-/// [`PlanError::LogitsTooWide`].
-pub(crate) fn lower_to(
-    plan: &Plan,
-    logit_bound: u128,
-    degree: usize,
-    security: Security,
-    kernels: Kernels,
-) -> Result<Option<(Params, Lowered)>, PlanError> {
-    let plain = plain_moduli(logit_bound, degree)?;
-    let norms = plain_norms(plan, degree, &plain)?;
-    lower_at(plan, degree, &plain, &norms, security, kernels)
-}
-
-/// The refusal of a plan that no ring up to this degree holds.
-pub(crate) fn too_deep(logit_bound: u128, degree: usize, security: Security) -> Result<PlanError, PlanError> {
-    let plain_bits = plain_moduli(logit_bound, degree)?.iter().map(|t| u64::BITS - t.leading_zeros()).sum();
-    let limit_bits = security.limit(degree).unwrap_or(0).saturating_sub(MAX_PRIME_BITS + 1);
-    Ok(PlanError::TooDeep { degree, limit_bits, plain_bits, security: security.bits() })
-}
-
-/// The smallest plaintext moduli that hold values up to `bound` in magnitude.
-fn plain_moduli(bound: u128, degree: usize) -> Result<Vec<u64>, PlanError> {
-    const MAX_PLAIN_BITS: u32 = 50;
-    let bits = u128::BITS - bound.leading_zeros() + 1;
-    if bits > 120 {
-        return Err(PlanError::LogitsTooWide { bits });
-    }
-    let least = 2 * bound + 1;
-    let count = bits.div_ceil(MAX_PLAIN_BITS);
-    if count == 1 {
-        return Ok(vec![next_ntt_prime_vartime(least as u64, degree)?]);
-    }
-    let mut moduli = Vec::new();
-    let mut product = 1u128;
-    let mut least_prime = 1 << (bits.div_ceil(count) - 1);
-    while product < least {
-        let prime = next_ntt_prime_vartime(least_prime, degree)?;
-        product = product.saturating_mul(u128::from(prime));
-        least_prime = prime + 1;
-        moduli.push(prime);
-    }
-    Ok(moduli)
-}
-
-/// The norm of each plaintext of the plan: how much it multiplies noise. Independent of the ciphertext modulus.
-fn plain_norms(plan: &Plan, degree: usize, plain: &[u64]) -> Result<Vec<f64>, PlanError> {
-    let params = Params::builder(degree)
-        .ciphertext_bits(&[MAX_PRIME_BITS])
-        .special_bits(&[MAX_PRIME_BITS])
-        .plain_moduli(plain)
-        .build()?;
-    let bfv = Bfv::new(&params)?;
-    let norm = |values: &Vec<i128>| {
-        let plaintext = encode(&bfv, values).map_err(|error| PlanError::Step { step: 0, error })?;
-        Ok(bfv.norm(&plaintext))
-    };
-    plan.plains().iter().map(norm).collect()
-}
-
-/// A plaintext of the plan: its values modulo `T`, in the first row.
-pub(crate) fn encode(bfv: &Bfv, values: &[i128]) -> Result<Plaintext, tacit_core::error::EvalError> {
-    let modulus = bfv.params().composer().product() as i128;
-    let reduced: Vec<i128> = values.iter().map(|&value| centre(value, modulus)).collect();
-    bfv.encode(&reduced)
-}
-
 /// The representative in `[-t/2, t/2)` of a public value, for odd `t`.
 pub(crate) fn centre(value: i128, t: i128) -> i128 {
     let residue = value.rem_euclid(t);
     if residue > t / 2 { residue - t } else { residue }
-}
-
-/// The shortest ciphertext modulus of this degree that works, with as few primes as possible.
-fn lower_at(
-    plan: &Plan,
-    degree: usize,
-    plain: &[u64],
-    norms: &[f64],
-    security: Security,
-    kernels: Kernels,
-) -> Result<Option<(Params, Lowered)>, PlanError> {
-    let limit = security.limit(degree).unwrap_or(0);
-    let smallest = plain.iter().map(|t| u64::BITS - t.leading_zeros()).max().unwrap_or(0) + 1;
-    for count in 1..=(limit / smallest) as usize {
-        let feasible = |bits: u32| {
-            let special = special_bits(count, bits, limit)?;
-            let nominal = |bits: &[u32]| bits.iter().map(|&b| 1u64 << b).collect::<Vec<_>>();
-            let rules = rules(degree, plain, &nominal(&vec![bits; count]), &nominal(&special));
-            place_switches(plan, norms, &rules).ok().map(|_| special)
-        };
-        for bits in smallest..=MAX_PRIME_BITS {
-            let Some(special) = feasible(bits) else { continue };
-            let params = Params::builder(degree)
-                .ciphertext_bits(&vec![bits; count])
-                .special_bits(&special)
-                .plain_moduli(plain)
-                .security(security)
-                .kernels(kernels)
-                .build();
-            // Real primes are a little below their nominal size: the next size up is tried if that was too little.
-            let Ok(params) = params else { continue };
-            let rules = rules(degree, plain, params.ciphertext_primes(), params.special_primes());
-            if let Ok(lowered) = place_switches(plan, norms, &rules) {
-                return Ok(Some((params, lowered)));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// As many special primes as the security bound leaves room for: fewer digits make key switching cheaper. `None` if
-/// there is no room for one.
-fn special_bits(count: usize, bits: u32, limit: u32) -> Option<Vec<u32>> {
-    let room = limit.checked_sub(count as u32 * bits)? / (bits + 1);
-    let special = (room as usize).min(count);
-    (special > 0).then(|| vec![bits + 1; special])
-}
-
-/// Follows the noise through the plan and switches down wherever that is free.
-fn place_switches(plan: &Plan, norms: &[f64], rules: &[NoiseRules]) -> Result<Lowered, PlanError> {
-    let mut lowering = Lowering {
-        rules,
-        norms,
-        out: Lowered {
-            plan: Plan { ops: Vec::new(), stages: Vec::new(), outputs: Vec::new(), ..plan.clone() },
-            levels: vec![rules.len(); plan.inputs()],
-            noise: vec![rules[rules.len() - 1].fresh_secret(); plan.inputs()],
-        },
-        renamed: (0..plan.inputs()).map(Register).collect(),
-    };
-    for stage in plan.stages() {
-        let start = lowering.out.plan.ops.len();
-        for step in stage.ops.clone() {
-            lowering.op(&plan.ops()[step])?;
-        }
-        let ops = start..lowering.out.plan.ops.len();
-        lowering.out.plan.stages.push(crate::plan::Stage { ops, ..stage.clone() });
-    }
-    lowering.outputs(plan.outputs())?;
-    Ok(lowering.out)
-}
-
-struct Lowering<'a> {
-    rules: &'a [NoiseRules],
-    norms: &'a [f64],
-    out: Lowered,
-    /// For each register of the original plan, the lowered one; it moves when that one is switched down.
-    renamed: Vec<Register>,
-}
-
-impl Lowering<'_> {
-    fn op(&mut self, op: &Op) -> Result<(), PlanError> {
-        let inputs: Vec<Register> = op.inputs().to_vec();
-        let level = inputs.iter().map(|&input| self.free_level(self.renamed[input.0])).min().unwrap_or(1);
-        for &input in &inputs {
-            self.switch(input, level)?;
-        }
-        let mut lowered = op.clone();
-        lowered.inputs_mut().iter_mut().for_each(|input| *input = self.renamed[input.0]);
-        let register = self.push(lowered, level)?;
-        self.renamed.push(register);
-        Ok(())
-    }
-
-    /// Every answer goes down as far as it still decrypts.
-    fn outputs(&mut self, outputs: &[Register]) -> Result<(), PlanError> {
-        let level = outputs.iter().map(|&output| self.least_level(self.renamed[output.0])).max().unwrap_or(1);
-        for &output in outputs {
-            self.switch(output, level)?;
-            let output = self.renamed[output.0];
-            self.out.plan.outputs.push(output);
-        }
-        if let Some(last) = self.out.plan.stages.last_mut() {
-            last.ops.end = self.out.plan.ops.len();
-        }
-        Ok(())
-    }
-
-    /// The lowest level that costs no noise.
-    fn free_level(&self, register: Register) -> usize {
-        self.descend(register, |rules, before, after| {
-            after.log2() <= before.log2() - rules.last_prime_log2() + FREE_SWITCH_BITS
-        })
-    }
-
-    /// The lowest level that still decrypts.
-    fn least_level(&self, register: Register) -> usize {
-        self.descend(register, |_, _, _| true)
-    }
-
-    fn descend(&self, register: Register, accept: impl Fn(&NoiseRules, NoiseBound, NoiseBound) -> bool) -> usize {
-        let (mut level, mut noise) = (self.out.level(register), self.out.noise(register));
-        while level > 1 {
-            let rules = &self.rules[level - 1];
-            let after = rules.drop_prime(noise, SIZE);
-            if !accept(rules, noise, after) || self.rules[level - 2].check(after).is_err() {
-                break;
-            }
-            (level, noise) = (level - 1, after);
-        }
-        level
-    }
-
-    fn switch(&mut self, original: Register, level: usize) -> Result<(), PlanError> {
-        let input = self.renamed[original.0];
-        if self.out.level(input) > level {
-            self.renamed[original.0] = self.push(Op::SwitchTo { input, level }, level)?;
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, op: Op, level: usize) -> Result<Register, PlanError> {
-        let rules = &self.rules[level - 1];
-        let of = |register: &Register| self.out.noise(*register);
-        let noise = match &op {
-            Op::LinearCombination { terms, weights } => {
-                rules.linear_combination(terms.iter().map(of).zip(weights.iter().copied()))
-            }
-            Op::Sum { terms } => rules.linear_combination(terms.iter().map(|term| (of(term), 1))),
-            Op::AddPlain { input, .. } => rules.add_plain(of(input)),
-            Op::MulPlain { input, plain } => rules.mul_plain(of(input), self.norms[plain.0]),
-            Op::InnerProduct { terms, plains } => {
-                let products =
-                    terms.iter().zip(plains).map(|(term, p)| (rules.mul_plain(of(term), self.norms[p.0]), 1));
-                rules.linear_combination(products)
-            }
-            Op::Rotate { input, .. } => rules.key_switch(of(input)),
-            Op::Square { input } => rules.key_switch(rules.multiply(of(input), of(input))),
-            Op::SwitchTo { input, .. } => {
-                let from = self.out.level(*input);
-                (level..from).rev().fold(of(input), |noise, l| self.rules[l].drop_prime(noise, SIZE))
-            }
-        };
-        let step = self.out.plan.ops.len();
-        let noise = rules.check(noise).map_err(|error| PlanError::Step { step, error })?;
-        self.out.levels.push(level);
-        self.out.noise.push(noise);
-        self.out.plan.ops.push(op);
-        Ok(self.out.plan.defined_by(step))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    /// Whether the noise of the bundled network's plan fits a ring under these plaintext moduli.
-    fn fits(degree: usize, plain: &[u64]) -> bool {
-        let (plan, _) = crate::paper::plan(&tacit_model::mnist().unwrap()).unwrap();
-        let norms = plain_norms(&plan, degree, plain).unwrap();
-        lower_at(&plan, degree, plain, &norms, Security::Classical128, Kernels::detect()).unwrap().is_some()
-    }
-
-    /// Why a message is one row of the larger ring. This follows the noise only: in the smaller ring a message of 8192 slots
-    /// would take both rows. The smallest plaintext modulus there fits, but does not hold the logits.
-    #[test]
-    fn moduli_that_hold_the_logits_need_the_larger_ring() {
-        let bound = tacit_model::mnist().unwrap().logit_bound().unwrap();
-        let one = |degree| plain_moduli(bound, degree).unwrap();
-        let smallest = 65537;
-        assert!(u128::from(smallest) < 2 * bound && fits(8192, &[smallest]));
-        assert!(!fits(8192, &[smallest, 114_689]));
-        assert!(!fits(8192, &one(8192)));
-        assert!(fits(16384, &one(16384)));
-    }
 }

@@ -4,20 +4,50 @@
 //! [evaluator](crate::evaluate). Register `i` is input `i` for the first registers; each operation defines the next one.
 
 mod builder;
-mod segmented;
+mod linear;
 
 pub use builder::{Affine, Builder, Packed};
+pub use linear::{Linear, MAX_SLOTS, Target};
 
 use core::fmt;
 use core::ops::{AddAssign, Range};
+use std::sync::Arc;
 
 /// A value of the plan: one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Register(pub(crate) usize);
 
-/// A plaintext of the plan: slot values that the server knows.
+/// A plaintext that messages are multiplied by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlainId(pub(crate) usize);
+pub struct FactorId(pub(crate) usize);
+
+/// A plaintext that is added to messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddendId(pub(crate) usize);
+
+/// Slot values that the server knows: integers, or complex integers. Slots beyond the end of a list are 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slots<T> {
+    /// Real parts.
+    pub re: Vec<T>,
+    /// Imaginary parts.
+    pub im: Vec<T>,
+}
+
+impl<T: Copy + Default> Slots<T> {
+    /// Real values.
+    #[must_use]
+    pub const fn real(re: Vec<T>) -> Self {
+        Self { re, im: Vec::new() }
+    }
+
+    /// The value in a slot.
+    #[must_use]
+    pub fn get(&self, slot: usize) -> (T, T) {
+        let of = |part: &[T]| part.get(slot).copied().unwrap_or_default();
+        (of(&self.re), of(&self.im))
+    }
+}
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,21 +69,14 @@ pub enum Op {
         /// The operand.
         input: Register,
         /// The plaintext.
-        plain: PlainId,
-    },
-    /// Slot-wise product with a plaintext.
-    MulPlain {
-        /// The operand.
-        input: Register,
-        /// The plaintext.
-        plain: PlainId,
+        plain: AddendId,
     },
     /// `Σ terms[i]·plains[i]`, slot by slot, with one reduction at the end.
     InnerProduct {
         /// The operands.
         terms: Vec<Register>,
         /// One per operand.
-        plains: Vec<PlainId>,
+        plains: Vec<FactorId>,
     },
     /// Rotation to the left: slot `i` gets the value of slot `i + steps`.
     Rotate {
@@ -62,13 +85,30 @@ pub enum Op {
         /// Steps; negative ones go to the right.
         steps: isize,
     },
+    /// The automorphism `X → X^-1`: complex conjugates on complex slots; on plans of two rows the rows change places.
+    Conjugate {
+        /// The operand.
+        input: Register,
+    },
     /// Slot-wise square, relinearised.
     Square {
         /// The operand.
         input: Register,
     },
+    /// Slot-wise product, relinearised.
+    Multiply {
+        /// The operands.
+        factors: [Register; 2],
+    },
     /// Modulus switching to a lower level: the same values, fewer primes. Lowering puts these in.
     SwitchTo {
+        /// The operand.
+        input: Register,
+        /// The level.
+        level: usize,
+    },
+    /// Modulus switching of approximate values that divides their scale by the primes that go. Lowering puts these in.
+    Rescale {
         /// The operand.
         input: Register,
         /// The level.
@@ -82,22 +122,35 @@ impl Op {
     pub fn inputs(&self) -> &[Register] {
         match self {
             Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
+            Self::Multiply { factors } => factors,
             Self::AddPlain { input, .. }
-            | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
+            | Self::Conjugate { input }
             | Self::Square { input }
-            | Self::SwitchTo { input, .. } => core::slice::from_ref(input),
+            | Self::SwitchTo { input, .. }
+            | Self::Rescale { input, .. } => core::slice::from_ref(input),
+        }
+    }
+
+    /// The steps of a rotation; `None` for other operations.
+    #[must_use]
+    pub const fn rotation(&self) -> Option<isize> {
+        match self {
+            Self::Rotate { steps, .. } => Some(*steps),
+            _ => None,
         }
     }
 
     pub(crate) fn inputs_mut(&mut self) -> &mut [Register] {
         match self {
             Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
+            Self::Multiply { factors } => factors,
             Self::AddPlain { input, .. }
-            | Self::MulPlain { input, .. }
             | Self::Rotate { input, .. }
+            | Self::Conjugate { input }
             | Self::Square { input }
-            | Self::SwitchTo { input, .. } => core::slice::from_mut(input),
+            | Self::SwitchTo { input, .. }
+            | Self::Rescale { input, .. } => core::slice::from_mut(input),
         }
     }
 
@@ -114,10 +167,9 @@ impl Op {
                 cost.plain_products = terms.len();
                 cost.additions = terms.len().saturating_sub(1);
             }
-            Self::MulPlain { .. } => cost.plain_products = 1,
-            Self::Rotate { .. } => cost.rotations = 1,
-            Self::Square { .. } => cost.squares = 1,
-            Self::SwitchTo { .. } => cost.modulus_switches = 1,
+            Self::Rotate { .. } | Self::Conjugate { .. } => cost.rotations = 1,
+            Self::Square { .. } | Self::Multiply { .. } => cost.squares = 1,
+            Self::SwitchTo { .. } | Self::Rescale { .. } => cost.modulus_switches = 1,
         }
         cost
     }
@@ -126,9 +178,9 @@ impl Op {
 /// How many operations of each kind, per plaintext modulus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Rotations, each one key switch.
+    /// Rotations and conjugates, each one key switch.
     pub rotations: usize,
-    /// Squares, each with one relinearisation, which is a key switch.
+    /// Squares and products of two messages, each with one relinearisation, which is a key switch.
     pub squares: usize,
     /// Products with a plaintext in slots.
     pub plain_products: usize,
@@ -181,13 +233,73 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub(crate) name: String,
-    pub(crate) slots: usize,
+    pub(crate) shape: MessageShape,
     pub(crate) inputs: usize,
     pub(crate) ops: Vec<Op>,
-    pub(crate) plains: Vec<Vec<i128>>,
+    pub(crate) plains: Arc<Plains>,
     pub(crate) stages: Vec<Stage>,
     pub(crate) outputs: Vec<Register>,
-    pub(crate) answer: Vec<(usize, usize)>,
+    pub(crate) answer: Answer,
+}
+
+/// The slots of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageShape {
+    /// 1, or 2 rows one after the other, each of which rotates by itself.
+    pub rows: usize,
+    /// Slots of a row.
+    pub row: usize,
+}
+
+impl MessageShape {
+    /// Slots in all.
+    #[must_use]
+    pub const fn slots(self) -> usize {
+        self.rows * self.row
+    }
+
+    /// The slot that a rotation by `steps` brings to `slot`.
+    #[must_use]
+    pub const fn rotated(self, slot: usize, steps: isize) -> usize {
+        let (row, column) = (slot / self.row, slot % self.row);
+        row * self.row + (column as isize + steps).rem_euclid(self.row as isize) as usize
+    }
+
+    /// The slot that exchanging the rows brings to `slot`.
+    #[must_use]
+    pub const fn swapped(self, slot: usize) -> usize {
+        (slot + self.row) % self.slots()
+    }
+}
+
+/// The plaintexts of a plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plains {
+    pub(crate) factors: Vec<Slots<i64>>,
+    pub(crate) addends: Vec<Slots<i128>>,
+}
+
+impl Plains {
+    /// The plaintexts of products.
+    #[must_use]
+    pub fn factors(&self) -> &[Slots<i64>] {
+        &self.factors
+    }
+
+    /// The plaintexts of sums.
+    #[must_use]
+    pub fn addends(&self) -> &[Slots<i128>] {
+        &self.addends
+    }
+}
+
+/// Where the network's outputs are in the answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// For each output value, the message of the answer and the slot that hold it, in its real part.
+    pub places: Vec<(usize, usize)>,
+    /// Every value is there times this factor.
+    pub factor: i128,
 }
 
 impl Plan {
@@ -197,10 +309,10 @@ impl Plan {
         &self.name
     }
 
-    /// Slots of a message.
+    /// The slots of a message.
     #[must_use]
-    pub const fn slots(&self) -> usize {
-        self.slots
+    pub const fn shape(&self) -> MessageShape {
+        self.shape
     }
 
     /// Messages that the client sends.
@@ -215,9 +327,9 @@ impl Plan {
         &self.ops
     }
 
-    /// The plaintexts, each of at most [`Plan::slots`] values.
+    /// The plaintexts.
     #[must_use]
-    pub fn plains(&self) -> &[Vec<i128>] {
+    pub fn plains(&self) -> &Plains {
         &self.plains
     }
 
@@ -233,9 +345,9 @@ impl Plan {
         &self.outputs
     }
 
-    /// For each output value of the network, the message of the answer and the slot that hold it.
+    /// Where the network's outputs are in the answer.
     #[must_use]
-    pub fn answer(&self) -> &[(usize, usize)] {
+    pub const fn answer(&self) -> &Answer {
         &self.answer
     }
 
@@ -293,8 +405,7 @@ impl fmt::Display for Op {
                 }
                 Ok(())
             }
-            Self::AddPlain { input, plain } => write!(f, "r{} + p{}", input.0, plain.0),
-            Self::MulPlain { input, plain } => write!(f, "r{} · p{}", input.0, plain.0),
+            Self::AddPlain { input, plain } => write!(f, "r{} + c{}", input.0, plain.0),
             Self::InnerProduct { terms, plains } => {
                 for (i, (term, plain)) in terms.iter().zip(plains).enumerate() {
                     write!(f, "{}r{} · p{}", if i > 0 { " + " } else { "" }, term.0, plain.0)?;
@@ -302,8 +413,11 @@ impl fmt::Display for Op {
                 Ok(())
             }
             Self::Rotate { input, steps } => write!(f, "rotate r{} by {steps}", input.0),
+            Self::Conjugate { input } => write!(f, "conjugate r{}", input.0),
             Self::Square { input } => write!(f, "r{0} · r{0}, relinearised", input.0),
+            Self::Multiply { factors: [a, b] } => write!(f, "r{} · r{}, relinearised", a.0, b.0),
             Self::SwitchTo { input, level } => write!(f, "r{} at level {level}", input.0),
+            Self::Rescale { input, level } => write!(f, "r{} rescaled to level {level}", input.0),
         }
     }
 }

@@ -4,6 +4,11 @@
 //! section 5. A *message* is one ciphertext; its *slots* are one row of the plaintext, so that a rotation by any number
 //! of steps is one key switch. Slots that hold no value are zero, unless said otherwise.
 
+mod layout;
+
+pub(crate) use layout::Place;
+pub use layout::{Cell, Grid, Layout};
+
 use core::fmt;
 
 /// Where a vector's values are.
@@ -22,10 +27,6 @@ pub trait Representation: fmt::Display {
     /// Message and slot of the value at `index`, the first of them if there are copies.
     fn locate(&self, index: usize) -> (usize, usize);
 }
-
-/// The input values that each slot of each message of a query holds: entry `[j][s]` is the index of the one in slot `s` of
-/// message `j`, or `None` for zero.
-pub type InputLayout = Vec<Vec<Option<usize>>>;
 
 /// One message; value `i` in slot `i`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,79 +91,6 @@ pub struct Convolution {
     pub window: usize,
     /// Windows: values of each message.
     pub positions: usize,
-}
-
-/// One message in segments of `period` slots: segment `c` holds the values `per_segment·c + (p mod per_segment)` at its
-/// slots `p`, over and over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segmented {
-    /// Values.
-    pub len: usize,
-    /// Slots of a segment: a power of two.
-    pub period: usize,
-    /// Values of a segment.
-    pub per_segment: usize,
-    /// Slots of the message.
-    pub slots: usize,
-}
-
-/// A message per kernel position, for a convolution whose outputs come out [`Segmented`]: slot `s` of message `j` is what
-/// position `j` of the window sees for the output in slot `s`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Windows {
-    /// Kernel positions, over all channels: messages.
-    pub window: usize,
-    /// Windows of one map.
-    pub positions: usize,
-    /// Where the outputs go.
-    pub segments: Segmented,
-}
-
-/// One message in which every segment of `period` slots begins with all values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replicated {
-    /// Values.
-    pub len: usize,
-    /// Slots of a segment.
-    pub period: usize,
-}
-
-/// One message; value `i` in slot `period·i`, sums of no use between.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spaced {
-    /// Values.
-    pub len: usize,
-    /// Slots from one value to the next.
-    pub period: usize,
-}
-
-impl Segmented {
-    /// The layout of `len` values for a dense layer with `outputs` rows on messages of `slots`: the shortest segments in
-    /// which the diagonals of every output stay. `None` if there is none.
-    #[must_use]
-    pub fn for_outputs(len: usize, outputs: usize, slots: usize) -> Option<Self> {
-        let periods = core::iter::successors(Some(outputs.max(1).next_power_of_two()), |period| Some(2 * period));
-        let layouts = periods.take_while(|&period| period <= slots).map(|period| Self {
-            len,
-            period,
-            per_segment: len.div_ceil(slots / period),
-            slots,
-        });
-        layouts.into_iter().find(|layout| outputs + layout.per_segment - 1 <= layout.period)
-    }
-
-    /// The index of the value in a slot; `None` past the last.
-    #[must_use]
-    pub fn value_at(&self, slot: usize) -> Option<usize> {
-        let (segment, p) = (slot / self.period, slot % self.period);
-        Some(self.per_segment * segment + p % self.per_segment).filter(|&value| value < self.len)
-    }
-
-    /// Slots that hold a function of the index of their value, and zero where there is none.
-    #[must_use]
-    pub fn spread(&self, value: impl Fn(usize) -> i128) -> Vec<i128> {
-        (0..self.slots).map(|slot| self.value_at(slot).map_or(0, &value)).collect()
-    }
 }
 
 impl Representation for Dense {
@@ -260,86 +188,6 @@ impl Representation for Convolution {
 
     fn locate(&self, index: usize) -> (usize, usize) {
         (index / self.positions, index % self.positions)
-    }
-}
-
-impl Representation for Segmented {
-    fn messages(&self) -> usize {
-        1
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn locate(&self, index: usize) -> (usize, usize) {
-        (0, self.period * (index / self.per_segment) + index % self.per_segment)
-    }
-}
-
-impl Representation for Windows {
-    fn messages(&self) -> usize {
-        self.window
-    }
-
-    fn len(&self) -> usize {
-        self.window * self.positions
-    }
-
-    fn locate(&self, index: usize) -> (usize, usize) {
-        (index / self.positions, self.segments.locate(index % self.positions).1)
-    }
-}
-
-impl Representation for Replicated {
-    fn messages(&self) -> usize {
-        1
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn locate(&self, index: usize) -> (usize, usize) {
-        (0, index)
-    }
-}
-
-impl Representation for Spaced {
-    fn messages(&self) -> usize {
-        1
-    }
-
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn locate(&self, index: usize) -> (usize, usize) {
-        (0, self.period * index)
-    }
-}
-
-impl fmt::Display for Segmented {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1 × {} segmented", self.len)
-    }
-}
-
-impl fmt::Display for Windows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} × {} windows", self.window, self.segments.len)
-    }
-}
-
-impl fmt::Display for Replicated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1 × {} replicated", self.len)
-    }
-}
-
-impl fmt::Display for Spaced {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "1 × {} spaced", self.len)
     }
 }
 

@@ -1,21 +1,29 @@
 //! The server half: holds the network and never a secret key.
 
-use tacit_core::bfv::{Ciphertext, SeededCiphertext};
 use tacit_core::rlwe::{EvaluationKeys, NoiseBound};
-use tacit_core::wire;
+use tacit_core::{bfv, ckks};
 
-use crate::error::{MessageError, MessageKind, RunError};
-use crate::evaluate::{Encrypted, Executor, Prepared, Progress, run};
+use crate::error::{MessageError, MessageKind, PlanError, RunError};
+use crate::evaluate::approximate::{self, Approximate};
+use crate::evaluate::exact::{self, Exact};
+use crate::evaluate::{Executor, Pool, Progress, run};
 use crate::lower::Lowered;
 use crate::message;
-use crate::spec::Spec;
+use crate::spec::{Crypto, Spec};
 
 /// A server of one deployment. Bytes in, bytes out.
 #[derive(Debug)]
 pub struct Server<'a> {
     spec: &'a Spec,
     lowered: &'a Lowered,
-    prepared: Prepared,
+    weights: Weights<'a>,
+}
+
+/// The scheme with the plan's encoded plaintexts, and memory for queries.
+#[derive(Debug)]
+enum Weights<'a> {
+    Bfv(&'a bfv::Bfv, exact::Prepared, exact::Memory),
+    Ckks(&'a ckks::Ckks, approximate::Prepared, Pool<ckks::Ciphertext>),
 }
 
 /// A client's evaluation keys, checked to serve the plan.
@@ -23,8 +31,12 @@ pub struct Server<'a> {
 pub struct ClientKeys(EvaluationKeys);
 
 impl<'a> Server<'a> {
-    pub(crate) const fn new(spec: &'a Spec, lowered: &'a Lowered, prepared: Prepared) -> Self {
-        Self { spec, lowered, prepared }
+    pub(crate) fn new(spec: &'a Spec, lowered: &'a Lowered) -> Result<Self, PlanError> {
+        let weights = match &spec.crypto {
+            Crypto::Bfv(bfv) => Weights::Bfv(bfv, exact::Prepared::new(bfv, lowered)?, exact::Memory::default()),
+            Crypto::Ckks(ckks) => Weights::Ckks(ckks, approximate::Prepared::new(ckks, lowered)?, Pool::default()),
+        };
+        Ok(Self { spec, lowered, weights })
     }
 
     /// Reads a client's evaluation keys.
@@ -49,27 +61,45 @@ impl<'a> Server<'a> {
         executor: &dyn Executor,
         progress: Progress<'_>,
     ) -> Result<Vec<u8>, RunError> {
-        let (fingerprint, params) = (self.spec.fingerprint, self.spec.params());
-        let part_len = wire::seeded_ciphertext_len(params);
-        let read = message::read::<SeededCiphertext>;
-        let parts = read(MessageKind::Query, fingerprint, params, query, self.spec.layout.len(), part_len)?;
-        let inputs: Vec<Ciphertext> = parts.iter().map(|part| self.spec.bfv.expand(part)).collect();
-        let evaluator = Encrypted::new(&self.spec.bfv, &self.prepared, &keys.0);
-        let outputs = run(self.lowered.plan(), &evaluator, inputs, executor, progress)?;
-        Ok(message::write(MessageKind::Answer, fingerprint, params, &outputs).to_vec())
+        let Spec { fingerprint, .. } = self.spec;
+        let (of, params, kind) = (*fingerprint, self.spec.params(), MessageKind::Query);
+        let (count, len) = (self.spec.query_messages(), self.spec.query_part_len());
+        let plan = self.lowered.plan();
+        let answer = match &self.weights {
+            Weights::Bfv(bfv, prepared, memory) => {
+                let parts: Vec<bfv::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
+                let inputs = parts.into_iter().map(|part| bfv.expand_owned(part)).collect();
+                let outputs = run(plan, &Exact::new(bfv, prepared, &keys.0, memory), inputs, executor, progress)?;
+                message::write(MessageKind::Answer, of, params, &outputs)
+            }
+            Weights::Ckks(ckks, prepared, pool) => {
+                let parts: Vec<ckks::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
+                self.check_scales(&parts)?;
+                let inputs = parts.into_iter().map(|part| ckks.expand_owned(part)).collect();
+                let evaluator = Approximate::new(ckks, self.lowered, prepared, &keys.0, pool);
+                let outputs = run(plan, &evaluator, inputs, executor, progress)?;
+                message::write(MessageKind::Answer, of, params, &outputs)
+            }
+        };
+        Ok(answer.to_vec())
     }
 
-    /// The largest noise bound of an answer, and the largest that decrypts, as `log2`.
+    /// A query at another scale or level would be evaluated to nonsense.
+    fn check_scales(&self, parts: &[ckks::SeededCiphertext]) -> Result<(), MessageError> {
+        let query = self.spec.query;
+        let alike = |part: &ckks::SeededCiphertext| (part.scale(), part.level()) == (query.encoded.scale, query.level);
+        parts.iter().position(|part| !alike(part)).map_or(Ok(()), |part| Err(MessageError::Scale { part }))
+    }
+
+    /// The largest noise bound of an answer, and the largest that does no harm, as `log2`.
     #[must_use]
     pub fn answer_noise(&self) -> (f64, f64) {
-        let outputs = self.lowered.plan().outputs().iter();
-        let noise = outputs.map(|&register| self.lowered.noise(register).log2()).fold(0.0, f64::max);
-        (noise, self.spec.bfv.rules(self.spec.answer_level).limit_log2())
+        (self.spec.result.noise.log2(), self.spec.result.limit)
     }
 
     /// The noise bound of a fresh query.
     #[must_use]
-    pub fn query_noise(&self) -> NoiseBound {
-        self.spec.bfv.rules(self.spec.params().max_level()).fresh_secret()
+    pub const fn query_noise(&self) -> NoiseBound {
+        self.spec.query.noise
     }
 }

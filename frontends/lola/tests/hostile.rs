@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use tacit_lola::error::{MessageError, MessageKind, Named};
-use tacit_lola::{Client, ClientKeys, Deployment, PlanKind, RunError, Sequential, Server};
+use tacit_lola::{Client, ClientKeys, Deployment, Goal, Logits, RunError, Scheme, Sequential, Server};
 use tacit_model::{Conv2d, Dense, Input, Layer, Network, Op, Padding, Scale};
 
 const HEADER: usize = 24;
@@ -37,7 +37,8 @@ fn network(name: &str) -> Network {
     Network::new(name, input, layers, vec!["a".into(), "b".into()]).unwrap().with_logit_bound(10_000)
 }
 
-static DEPLOYMENT: LazyLock<Deployment> = LazyLock::new(|| Deployment::new(&network("one"), PlanKind::Paper).unwrap());
+static DEPLOYMENT: LazyLock<Deployment> =
+    LazyLock::new(|| Deployment::new(&network("one"), Goal::Paper, Scheme::Bfv).unwrap());
 static FIXTURE: LazyLock<Fixture> = LazyLock::new(Fixture::new);
 
 struct Fixture {
@@ -94,7 +95,8 @@ fn all() -> [(MessageKind, &'static [u8]); 4] {
 fn the_fixture_answers_correctly() {
     let f = &*FIXTURE;
     let client = DEPLOYMENT.spec().client_with_key(&f.secret).unwrap();
-    assert_eq!(client.decrypt(&f.answer).unwrap().release(), network("one").evaluate(&[1; 16]).unwrap().logits);
+    let logits = client.decrypt(&f.answer).unwrap().release().unwrap();
+    assert_eq!(logits, Logits::Exact(network("one").evaluate(&[1; 16]).unwrap().logits));
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn kinds_are_not_interchangeable() {
 
 #[test]
 fn another_network_with_the_same_parameters_is_told_apart() {
-    let other = Deployment::new(&network("two"), PlanKind::Paper).unwrap();
+    let other = Deployment::new(&network("two"), Goal::Paper, Scheme::Bfv).unwrap();
     assert_eq!(other.spec().params(), DEPLOYMENT.spec().params());
     let client = other.client(&mut ChaCha20Rng::from_seed([12; 32]));
     let query = client.encrypt(&[1; 16], &mut ChaCha20Rng::from_seed([13; 32])).unwrap();
@@ -177,5 +179,5 @@ fn inputs_of_the_wrong_size_are_refused() {
         let error = client.encrypt(&vec![0; found], &mut rng).unwrap_err();
         assert_eq!(error, RunError::Input { expected: 16, found });
     }
-    assert!(matches!(client.encrypt(&[i64::MAX; 16], &mut rng), Err(RunError::Eval(_))));
+    assert!(matches!(client.encrypt(&[i64::MAX; 16], &mut rng), Err(RunError::Range { index: 0, .. })));
 }

@@ -6,7 +6,8 @@ use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tacit_lola::evaluate::{Clear, run};
 use tacit_lola::plan::Cost;
-use tacit_lola::{Deployment, Executor, PlanKind, Sequential, paper};
+use tacit_lola::representation::Cell;
+use tacit_lola::{Deployment, Executor, Goal, Logits, Scheme, Sequential, paper};
 use tacit_model::{DIGITS, Network, read_picture};
 
 fn network() -> Network {
@@ -54,20 +55,34 @@ fn counts_are_the_papers() {
     assert_eq!(plan.cost().key_switches(), 285);
 }
 
+/// LoLa-Small: 4 rotations to one vector, and a product and 13 folds for each of 10 rows.
+#[test]
+fn counts_of_the_small_network() {
+    let (plan, _) = paper::plan(&tacit_model::named("mnist-small").unwrap().network().unwrap()).unwrap();
+    assert_eq!((plan.cost().rotations, plan.cost().squares), (4 + 10 * 13, 1));
+    assert_eq!((plan.cost().plain_products, plan.cost().scalar_products), (10, 5 * 25));
+}
+
 #[test]
 fn the_clear_plan_agrees_with_the_interpreter() {
-    let network = network();
-    let (plan, layout) = paper::plan(&network).unwrap();
+    agrees(&network());
+    agrees(&tacit_model::named("mnist-small").unwrap().network().unwrap());
+}
+
+fn agrees(network: &Network) {
+    let (plan, layout) = paper::plan(network).unwrap();
     let clear = Clear::new(&plan, (1 << 61) - 1);
     for number in 0..10 {
-        let input = digit(&network, number);
-        let message = |slots: &Vec<Option<usize>>| {
-            clear.message(&slots.iter().map(|index| index.map_or(0, |i| input[i])).collect::<Vec<_>>())
+        let input = digit(network, number);
+        let message = |cells: &Vec<Cell>| {
+            let value = |cell: &Cell| (cell.re().map_or(0, |i| input[i]), 0);
+            clear.message(&cells.iter().map(value).collect::<Vec<_>>())
         };
-        let outputs = run(&plan, &clear, layout.iter().map(message).collect(), &Sequential, &|_, _| {}).unwrap();
+        let outputs =
+            run(&plan, &clear, layout.cells().iter().map(message).collect(), &Sequential, &|_, _| {}).unwrap();
         let logits = network.evaluate(&input).unwrap().logits;
         for (output, logit) in outputs.iter().zip(logits) {
-            assert!(output.iter().all(|&slot| slot == logit), "sparse: the logit is in every slot");
+            assert!(output.iter().all(|&slot| slot == (logit, 0)), "sparse: the logit is in every slot");
         }
     }
 }
@@ -75,7 +90,7 @@ fn the_clear_plan_agrees_with_the_interpreter() {
 #[test]
 fn encrypted_logits_are_exact_for_any_number_of_threads() {
     let network = network();
-    let deployment = Deployment::new(&network, PlanKind::Paper).unwrap();
+    let deployment = Deployment::new(&network, Goal::Paper, Scheme::Bfv).unwrap();
     let mut rng = ChaCha20Rng::from_seed([9; 32]);
     let client = deployment.client(&mut rng);
     let keys = client.evaluation_keys(&mut rng).unwrap();
@@ -89,6 +104,6 @@ fn encrypted_logits_are_exact_for_any_number_of_threads() {
     let answer = server.evaluate(&keys, &query, &TwoThreads, &|_, _| {}).unwrap();
     assert_eq!(answer.len(), spec.answer_len());
     assert_eq!(answer, server.evaluate(&keys, &query, &Sequential, &|_, _| {}).unwrap());
-    let logits = client.decrypt(&answer).unwrap().release();
-    assert_eq!(logits, network.evaluate(&input).unwrap().logits);
+    let logits = client.decrypt(&answer).unwrap().release().unwrap();
+    assert_eq!(logits, Logits::Exact(network.evaluate(&input).unwrap().logits));
 }

@@ -25,6 +25,8 @@ pub struct Named {
     pub name: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
+    /// Whether the paper sends its input in one message.
+    pub one_message: bool,
     source: Source,
 }
 
@@ -43,7 +45,10 @@ pub const MNIST: &[u8] = include_bytes!("../models/mnist.safetensors");
 pub const NAMED: [Named; 7] = [
     file("mnist", "handwritten digits: conv 5×5 to 5 maps, square, dense 100, square, dense 10", MNIST),
     file("cryptonets", "the network of CryptoNets; its weights are those of mnist", MNIST),
-    file("mnist-dense", "the network of LoLa-Dense; its weights are those of mnist", MNIST),
+    Named {
+        one_message: true,
+        ..file("mnist-dense", "the network of LoLa-Dense, one message up; its weights are those of mnist", MNIST)
+    },
     file(
         "mnist-small",
         "handwritten digits, LoLa-Small: conv 5×5 to 5 maps, square, dense 10",
@@ -62,6 +67,7 @@ pub const NAMED: [Named; 7] = [
     Named {
         name: "caltech-4096",
         about: "the paper's layer 4096 to 102, with pseudo-random weights: for timing only",
+        one_message: false,
         source: Source::Made(caltech_4096),
     },
 ];
@@ -86,7 +92,7 @@ impl Named {
 }
 
 const fn file(name: &'static str, about: &'static str, bytes: &'static [u8]) -> Named {
-    Named { name, about, source: Source::File(bytes) }
+    Named { name, about, one_message: false, source: Source::File(bytes) }
 }
 
 /// The linear layer of the paper's CalTech-101 network, 4096 AlexNet features to 102 classes, whose weights are not

@@ -49,7 +49,7 @@ Examples:
   tacit eval --net cifar --images cifar10 --count 1000 --scheme clear
   tacit eval --net caltech --images features.npy --labels labels.npy --count 1010 --scheme clear
 
-Times are medians per image.
+Times are medians per image. With `--threads 1`, the server's is predicted before it is measured: see `tacit plan`.
 
 Exit codes: 0 done, 1 failure, 3 the encrypted logits differ from the clear ones,
 4 no secure parameters, 6 noise budget exhausted.";
@@ -89,13 +89,15 @@ Examples:
 Exit codes: 0 done, 1 failure, 4 no secure parameters, 6 noise budget exhausted.";
 
 pub(super) const PLAN: &str = "\
-Key switches are what costs time; noise is what limits depth. Noise bounds are proved, for any input.
+Key switches are what costs time; noise is what limits depth. Noise bounds are proved, for any input. Times are predicted:
+the plan's calls of kernels are counted, and a tenth of a second goes into timing the kernels, on no one's data.
 
 Examples:
   tacit plan
+  tacit plan mnist --explain                  what else was compared, and where the time will go
   tacit plan --ops | less
   tacit plan --svg plan.svg                   a picture of it, for a browser
-  tacit plan --net my.tacit --json | jq .log2_qp
+  tacit plan my.tacit --json | jq .predicted_ms
 
 Exit codes: 0 done, 1 failure, 4 no secure parameters.";
 

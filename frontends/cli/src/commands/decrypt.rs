@@ -1,7 +1,6 @@
 //! `tacit decrypt`: an answer becomes a label.
 
 use serde::Serialize;
-use tacit_model::argmax;
 
 use super::client;
 use crate::args::DecryptArgs;
@@ -19,6 +18,8 @@ struct Report<'a> {
     class: Option<usize>,
     labels: &'a [String],
     logits: &'a [i128],
+    /// The bound on the error of approximate logits.
+    error: Option<f64>,
 }
 
 pub(crate) fn run(args: &DecryptArgs, console: &Console) -> Result<(), CliError> {
@@ -29,14 +30,16 @@ pub(crate) fn run(args: &DecryptArgs, console: &Console) -> Result<(), CliError>
     };
     let client = client(deployment.spec(), &args.keys)?;
     let answer = files::read(&args.answer, files::MAX_MESSAGE)?;
-    let logits = client.decrypt(&answer).map_err(CliError::message(&args.answer))?.release();
-    let (label, labels) = (subject.label(&logits), subject.network.labels());
+    let private = client.decrypt(&answer).map_err(CliError::message(&args.answer))?;
+    let logits = private.release().map_err(CliError::message(&args.answer))?;
+    let (label, labels, values) = (subject.label(&logits), subject.network.labels(), logits.integers());
     if args.json {
-        return console.json(&Report { net: &subject.name, label, class: argmax(&logits), labels, logits: &logits });
+        let (class, error) = (logits.argmax(), logits.error());
+        return console.json(&Report { net: &subject.name, label, class, labels, logits: &values, error });
     }
     if console.quiet() {
         return console.line(label);
     }
     console.line(format_args!("label {}", console.paint(STRONG, label)))?;
-    bars::rows(console, labels, &logits).iter().try_for_each(|row| console.line(row))
+    bars::rows(console, labels, &values).iter().try_for_each(|row| console.line(row))
 }

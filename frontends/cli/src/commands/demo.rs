@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use rand::RngExt;
 use serde::Serialize;
-use tacit_lola::{Deployment, RunError};
+use tacit_lola::{Deployment, Logits, RunError};
 
 use super::{picture, sample, timed};
 use crate::args::{DemoArgs, PictureArgs};
@@ -29,7 +29,9 @@ struct Report<'a> {
     picture: &'a str,
     label: &'a str,
     labels: &'a [String],
-    logits: &'a [i128],
+    logits: Vec<i128>,
+    /// The bound on the error of approximate logits.
+    error: Option<f64>,
     clear_label: &'a str,
     clear_logits: &'a [i128],
     agrees: bool,
@@ -77,14 +79,14 @@ pub(crate) fn run(args: &DemoArgs, console: &Console) -> Result<(), CliError> {
     if args.json {
         console.json(&Report::new(&subject, &source, &logits, &clear, threads, Facts::of(&deployment), times))?;
     }
-    if logits == clear { Ok(()) } else { Err(CliError::Mismatch(mismatch(&subject, &logits, &clear)?)) }
+    if logits.agree_with(&clear) { Ok(()) } else { Err(CliError::Mismatch(mismatch(&subject, &logits, &clear)?)) }
 }
 
 impl<'a> Report<'a> {
     fn new(
         subject: &'a Subject,
         picture: &'a str,
-        logits: &'a [i128],
+        logits: &'a Logits,
         clear_logits: &'a [i128],
         threads: Threads,
         facts: Facts,
@@ -93,15 +95,16 @@ impl<'a> Report<'a> {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             net: &subject.name,
-            scheme: "bfv",
+            scheme: subject.scheme.name(),
             plan: subject.plan.to_string(),
             picture,
             label: subject.label(logits),
             labels: subject.network.labels(),
-            logits,
-            clear_label: subject.label(clear_logits),
+            logits: logits.integers(),
+            error: logits.error(),
+            clear_label: subject.clear_label(clear_logits),
             clear_logits,
-            agrees: logits == clear_logits,
+            agrees: logits.agree_with(clear_logits),
             threads: threads.count(),
             facts,
             times,
@@ -110,12 +113,12 @@ impl<'a> Report<'a> {
     }
 }
 
-fn mismatch(subject: &Subject, logits: &[i128], clear: &[i128]) -> Result<Mismatch, CliError> {
+fn mismatch(subject: &Subject, logits: &Logits, clear: &[i128]) -> Result<Mismatch, CliError> {
     let bound = subject.bound()?;
     Ok(Mismatch {
         images: 1,
         logits: 1,
-        labels: usize::from(subject.label(logits) != subject.label(clear)),
+        labels: usize::from(subject.label(logits) != subject.clear_label(clear)),
         beyond: usize::from(clear.iter().any(|logit| logit.unsigned_abs() > bound)),
         bound,
     })
@@ -129,7 +132,7 @@ fn exchange(
     input: &[i64],
     threads: Threads,
     times: &mut Times,
-) -> Result<Vec<i128>, CliError> {
+) -> Result<Logits, CliError> {
     let spec = deployment.spec();
     let mut rng = random::generator()?;
     let (client, key_bytes) = show.phase("keys", "making keys", &mut times.keygen, || {
@@ -157,8 +160,8 @@ fn exchange(
     let logits = show.phase("decrypt", "decrypting", &mut times.decrypt, || {
         client.decrypt(&answer).map_err(CliError::run::<RunError>("decryption"))
     })?;
-    show.decrypted(answer.len(), server.answer_noise())?;
-    Ok(logits.release())
+    show.decrypted(deployment, answer.len(), server.answer_noise())?;
+    logits.release().map_err(CliError::run("decryption"))
 }
 
 /// The picture asked for, and what to call it. Without a wish, chance chooses.

@@ -6,16 +6,17 @@ use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
 use rand::rngs::ChaCha20Rng;
-use tacit_lola::{Client, ClientKeys, Executor, Server};
-use tacit_model::{Evaluation, ModelError, argmax};
+use tacit_lola::{Client, ClientKeys, Executor, Logits, Server};
+use tacit_model::{Evaluation, ModelError};
 
 use super::timed;
-use crate::args::{EvalArgs, Scheme};
+use crate::args::{EvalArgs, SchemeName};
 use crate::console::Console;
 use crate::error::{CliError, Mismatch};
 use crate::examples::Examples;
 use crate::random;
 use crate::report::facts::Facts;
+use crate::report::prediction::Prediction;
 use crate::subject::Subject;
 use crate::threads::Threads;
 use report::{Once, Report};
@@ -29,6 +30,8 @@ struct Tally {
     logit_mismatches: usize,
     /// Images whose true logits the plaintexts have no room for.
     beyond_bound: usize,
+    /// The largest difference of approximate logits to the true ones, and the bound on it.
+    error: Option<(f64, f64)>,
     clear: Vec<Duration>,
     encrypt: Vec<Duration>,
     server: Vec<Duration>,
@@ -40,9 +43,9 @@ pub(crate) fn run(args: &EvalArgs, console: &Console) -> Result<(), CliError> {
     let subject = Subject::load(&args.net)?;
     let examples = Examples::open(&args.images, args.split, args.labels.as_ref(), &subject.network)?;
     let images = images(&examples, &subject, args)?;
-    let (tally, once, facts) = match args.scheme {
-        Scheme::Clear => (clear(&subject, &images, threads, console)?, Once::default(), Facts::default()),
-        Scheme::Bfv => encrypted(&subject, &images, threads, console)?,
+    let (tally, once, facts) = match subject.scheme {
+        SchemeName::Clear => (clear(&subject, &images, threads, console)?, Once::default(), Facts::default()),
+        SchemeName::Bfv | SchemeName::Ckks => encrypted(&subject, &images, threads, console)?,
     };
     let mismatch = Mismatch {
         images: images.len(),
@@ -91,7 +94,8 @@ fn clear(subject: &Subject, images: &[Image], threads: Threads, console: &Consol
     for (&(_, label), result) in images.iter().zip(results) {
         let Some((evaluation, time)) = result.into_inner().unwrap_or_else(PoisonError::into_inner) else { continue };
         tally.clear.push(time);
-        tally.count(label, bound, &evaluation?.logits, None);
+        let clear = evaluation?.logits;
+        tally.count(label, bound, &clear, &Logits::Exact(clear.clone()));
     }
     Ok(tally)
 }
@@ -116,6 +120,10 @@ fn encrypted(
         let keys = server.read_keys(&keys).map_err(CliError::run("evaluation keys"))?;
         Ok((server, keys))
     })?;
+    // Next to what it is compared with, and for what it predicts: one thread.
+    if threads.count() == 1 {
+        once.predicted_ms = Some(Prediction::of(&deployment)?.total);
+    }
     let parties = Parties { client, server, keys, threads };
     let bar = console.bar("evaluating", "images", images.len());
     let (mut tally, bound) = (Tally::default(), subject.bound()?);
@@ -123,7 +131,7 @@ fn encrypted(
         let (clear, time) = timed(|| subject.network.evaluate(input));
         tally.clear.push(time);
         let logits = parties.query(input, &mut rng, &mut tally)?;
-        tally.count(*label, bound, &clear?.logits, Some(&logits));
+        tally.count(*label, bound, &clear?.logits, &logits);
         bar.step();
     }
     Ok((tally, once, Facts::of(&deployment)))
@@ -152,28 +160,31 @@ struct Parties<'a> {
 
 impl Parties<'_> {
     /// The decrypted logits of one input; the time of each step goes to the tally.
-    fn query(&self, input: &[i64], rng: &mut ChaCha20Rng, tally: &mut Tally) -> Result<Vec<i128>, CliError> {
+    fn query(&self, input: &[i64], rng: &mut ChaCha20Rng, tally: &mut Tally) -> Result<Logits, CliError> {
         let (query, encrypt) = timed(|| self.client.encrypt(input, rng));
         let query = query.map_err(CliError::run("encryption"))?;
         let (answer, serve) = timed(|| self.server.evaluate(&self.keys, &query, &self.threads, &|_, _| {}));
         let answer = answer.map_err(CliError::run("evaluation"))?;
-        let (logits, decrypt) = timed(|| self.client.decrypt(&answer));
+        let (logits, decrypt) = timed(|| self.client.decrypt(&answer)?.release());
         tally.encrypt.push(encrypt);
         tally.server.push(serve);
         tally.decrypt.push(decrypt);
-        Ok(logits.map_err(CliError::run("decryption"))?.release())
+        logits.map_err(CliError::run("decryption"))
     }
 }
 
 impl Tally {
-    /// One image: what the interpreter found, and what decryption found if there was one.
-    fn count(&mut self, label: usize, bound: u128, clear: &[i128], decrypted: Option<&[i128]>) {
-        let logits = decrypted.unwrap_or(clear);
-        let (class, clear_class) = (argmax(logits), argmax(clear));
+    /// One image: what the interpreter found, and what decryption found.
+    fn count(&mut self, label: usize, bound: u128, clear: &[i128], logits: &Logits) {
+        let (class, clear_class) = (logits.argmax(), tacit_model::argmax(clear));
         self.correct += usize::from(class == Some(label));
         self.clear_correct += usize::from(clear_class == Some(label));
         self.disagreements += usize::from(class != clear_class);
-        self.logit_mismatches += usize::from(logits != clear);
+        self.logit_mismatches += usize::from(!logits.agree_with(clear));
+        if let Some(error) = logits.error() {
+            let (largest, bound) = self.error.unwrap_or_default();
+            self.error = Some((largest.max(logits.largest_difference(clear)), bound.max(error)));
+        }
         self.beyond_bound += usize::from(clear.iter().any(|logit| logit.unsigned_abs() > bound));
     }
 }
@@ -185,12 +196,15 @@ mod tests {
     #[test]
     fn differences_are_counted() {
         let mut tally = Tally::default();
-        tally.count(1, 5, &[0, 5], Some(&[0, 5]));
-        tally.count(1, 5, &[0, 5], Some(&[0, 6]));
-        tally.count(1, 5, &[0, 5], Some(&[9, 5]));
-        tally.count(0, 4, &[0, 5], None);
+        let exact = |values: [i128; 2]| Logits::Exact(values.to_vec());
+        tally.count(1, 5, &[0, 5], &exact([0, 5]));
+        tally.count(1, 5, &[0, 5], &exact([0, 6]));
+        tally.count(1, 5, &[0, 5], &exact([9, 5]));
+        tally.count(0, 4, &[0, 5], &exact([0, 5]));
+        tally.count(1, 5, &[0, 5], &Logits::Approximate { values: vec![0.1, 4.8], error: 0.25 });
         let counts =
             [tally.correct, tally.clear_correct, tally.disagreements, tally.logit_mismatches, tally.beyond_bound];
-        assert_eq!(counts, [2, 3, 1, 2, 1]);
+        assert_eq!(counts, [3, 4, 1, 2, 1]);
+        assert!(tally.error.is_some_and(|(largest, bound)| (0.1..0.25).contains(&largest) && bound == 0.25));
     }
 }

@@ -1,9 +1,11 @@
 //! `tacit plan`: what the server computes, and what it costs.
 
+mod explain;
+
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
-use tacit_lola::Deployment;
 use tacit_lola::plan::{Op, Plan, Register, Stage};
+use tacit_lola::{Deployment, Scheme};
 
 use crate::args::PlanArgs;
 use crate::console::{Console, STRONG};
@@ -11,8 +13,10 @@ use crate::drawing::{Drawing, DrawnStage};
 use crate::error::CliError;
 use crate::files::{Access, Output, is_stream};
 use crate::report::facts::{self, Facts};
+use crate::report::prediction::Prediction;
 use crate::report::units::bytes;
 use crate::subject::Subject;
+use explain::{Explanation, lines};
 
 /// A rule under the header and one at the end.
 pub(super) const STYLE: TableStyle = {
@@ -34,6 +38,8 @@ struct Row<'a> {
     level_to: usize,
     noise_bits: f64,
     noise_limit_bits: f64,
+    /// Predicted, on one thread.
+    milliseconds: f64,
 }
 
 /// What `--json` prints.
@@ -44,21 +50,31 @@ struct Report<'a> {
     fingerprint: String,
     #[serde(flatten)]
     facts: Facts,
+    #[serde(flatten)]
+    explanation: Explanation,
     stages: Vec<Row<'a>>,
 }
 
 pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<(), CliError> {
     let file = args.svg.as_ref().filter(|file| !is_stream(file));
     let file = file.map(|file| Output::new(file, Access::Public, true)).transpose()?;
-    let subject = Subject::load(&args.net)?;
-    let deployment = {
+    let subject = Subject::load(&args.net())?;
+    let (deployment, prediction) = {
         let _sign = console.spinner("planning");
-        subject.deploy()?
+        let deployment = subject.deploy()?;
+        let prediction = Prediction::of(&deployment)?;
+        (deployment, prediction)
     };
     let plan = deployment.lowered().plan();
-    let stages = plan.stages().iter().map(|stage| row(&deployment, stage)).collect();
-    let (name, fingerprint) = (subject.plan.to_string(), deployment.spec().fingerprint().to_string());
-    let report = Report { net: &subject.name, plan: name, fingerprint, facts: Facts::of(&deployment), stages };
+    let stages = plan.stages().iter().zip(&prediction.stages);
+    let report = Report {
+        net: &subject.name,
+        plan: subject.plan.to_string(),
+        fingerprint: deployment.spec().fingerprint().to_string(),
+        facts: Facts::of(&deployment),
+        explanation: Explanation::of(&deployment, &prediction),
+        stages: stages.map(|(stage, &milliseconds)| row(&deployment, stage, milliseconds)).collect(),
+    };
     if args.svg.is_some() {
         let picture = drawing(&deployment, &report).svg();
         let Some(file) = file else { return console.print(picture) };
@@ -66,10 +82,11 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<(), CliError> {
         console.remark(format_args!("{}: the plan as a picture", file.name().display()));
     }
     match args {
-        PlanArgs { ops: true, .. } => console.line(plan),
-        PlanArgs { json: true, .. } => console.json(&report),
-        _ => print(console, &deployment, &report),
+        PlanArgs { ops: true, .. } => return console.line(plan),
+        PlanArgs { json: true, .. } => return console.json(&report),
+        _ => print(console, &deployment, &report)?,
     }
+    if args.explain { report.explanation.print(console, &report, subject.plan) } else { Ok(()) }
 }
 
 fn drawing(deployment: &Deployment, report: &Report<'_>) -> Drawing {
@@ -83,7 +100,7 @@ fn drawing(deployment: &Deployment, report: &Report<'_>) -> Drawing {
         levels: [row.level_from, row.level_to],
         noise_bits: row.noise_bits,
         limit_bits: row.noise_limit_bits,
-        milliseconds: None,
+        milliseconds: Some(row.milliseconds),
     };
     Drawing {
         title: title(report),
@@ -102,18 +119,19 @@ fn print(console: &Console, deployment: &Deployment, report: &Report<'_>) -> Res
         console.line(line)?;
     }
     console.line("")?;
-    // Trailing blanks are of no use to anybody.
-    for line in table(deployment, &report.stages).lines() {
-        console.line(line.trim_end())?;
-    }
+    lines(console, &table(deployment, &report.stages))?;
     let spec = deployment.spec();
     let (request, cost) = (spec.key_request(), deployment.lowered().plan().cost());
     console.line("")?;
-    console.line("noise     proved bound after the stage / largest that still decrypts, in bits")?;
+    console.line(match spec.scheme() {
+        Scheme::Bfv => "noise     proved bound after the stage / largest that still decrypts, in bits",
+        Scheme::Ckks => "noise     eight deviations of the error after the stage / a typical value, in bits",
+    })?;
     let (relin, rotation) = (request.relin.iter().count(), request.galois.len());
     let size = bytes(spec.evaluation_keys_len());
     console.line(format_args!("keys      {rotation} for rotations, {relin} for squares, {size}"))?;
     console.line(format_args!("messages  {}", facts::traffic(deployment)))?;
+    console.line(report.explanation.line())?;
     console.line(format_args!(
         "switches  {} of {} operations are modulus switches; the answer is at level {}",
         cost.modulus_switches,
@@ -179,7 +197,7 @@ fn numbers(row: &Row<'_>) -> [String; 5] {
     ]
 }
 
-fn row<'a>(deployment: &Deployment, stage: &'a Stage) -> Row<'a> {
+fn row<'a>(deployment: &Deployment, stage: &'a Stage, milliseconds: f64) -> Row<'a> {
     let lowered = deployment.lowered();
     let plan = lowered.plan();
     let cost = plan.stage_cost(stage);
@@ -200,6 +218,7 @@ fn row<'a>(deployment: &Deployment, stage: &'a Stage) -> Row<'a> {
         level_to: lowest.unwrap_or_default(),
         noise_bits,
         noise_limit_bits,
+        milliseconds,
     }
 }
 

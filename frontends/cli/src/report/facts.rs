@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use tacit_core::backend::Backend;
-use tacit_core::bfv::NoiseRules;
 use tacit_core::params::Params;
 use tacit_lola::Deployment;
 use tacit_lola::plan::Register;
@@ -64,32 +63,23 @@ impl Facts {
 /// `log2`.
 pub(crate) fn noise(deployment: &Deployment, registers: &[Register]) -> (f64, f64) {
     let lowered = deployment.lowered();
-    let noises = registers.iter().map(|&register| {
-        let limit = limit(deployment.spec().params(), lowered.level(register));
-        (lowered.noise(register).log2(), limit)
-    });
+    let states = registers.iter().map(|&register| lowered.state(register));
+    let noises = states.map(|state| (state.noise.log2(), state.limit));
     noises.min_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0))).unwrap_or_default()
 }
 
-fn limit(params: &Params, level: usize) -> f64 {
-    let (plain, ciphertext, special) = (params.plain_moduli(), params.ciphertext_primes(), params.special_primes());
-    NoiseRules::new(params.degree(), plain, ciphertext, special, level.clamp(1, params.max_level())).limit_log2()
-}
-
-/// The parameters on three short lines.
-pub(crate) fn parameters(params: &Params) -> [String; 3] {
+/// The parameters on short lines.
+pub(crate) fn parameters(params: &Params) -> Vec<String> {
     let limit = params.security().limit(params.degree()).unwrap_or(0);
-    let plain: Vec<String> = params.plain_moduli().iter().map(|&t| plain_modulus(t)).collect();
+    let plain: Vec<String> = params.plain_moduli().iter().map(u64::to_string).collect();
     let primes = (params.ciphertext_primes().len(), params.special_primes().len());
-    [
+    let bits: f64 = params.plain_moduli().iter().map(|&t| (t as f64).log2()).sum();
+    let plain = (!plain.is_empty()).then(|| format!("plaintexts modulo {} ({bits:.0} bits)", plain.join(" · ")));
+    let lines = [
         format!("ring degree {}, log2(QP) {} of at most {limit}", grouped(params.degree() as i128), params.log2_qp()),
         format!("{}-bit security; {} ciphertext, {} special primes", params.security().bits(), primes.0, primes.1),
-        format!("plaintexts modulo {}", plain.join(" · ")),
-    ]
-}
-
-fn plain_modulus(t: u64) -> String {
-    format!("{t} ({} bits)", u64::BITS - t.leading_zeros())
+    ];
+    lines.into_iter().chain(plain).collect()
 }
 
 /// What goes over the wire, on one line.

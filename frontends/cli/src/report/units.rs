@@ -46,6 +46,11 @@ pub(crate) fn percent(part: usize, whole: usize) -> String {
     if whole == 0 { "–".into() } else { format!("{:.2} %", 100.0 * part as f64 / whole as f64) }
 }
 
+/// A share of a measure in percent.
+pub(crate) fn percent_of(part: f64, whole: f64) -> String {
+    if whole > 0.0 { format!("{:.0} %", 100.0 * part / whole) } else { "–".into() }
+}
+
 fn three_digits(value: f64) -> String {
     match value {
         v if v >= 99.95 => format!("{v:.0}"),

@@ -51,6 +51,11 @@ fn encrypted_images_of_the_data_set() {
         assert!(report.get(key).is_some_and(|value| !value.is_null()), "{key}");
     }
     assert!(report.get("peak_rss_bytes").is_some());
+    // For one thread alone.
+    let alone = json(&format!("eval --scheme ckks --images {folder} --count 1 --threads 1 --json"));
+    assert!(alone["predicted_ms"].as_f64().is_some_and(|time| time > 0.0), "{alone}");
+    let together = json(&format!("eval --scheme ckks --images {folder} --count 1 --threads 2 --json"));
+    assert!(together["predicted_ms"].is_null() && together["server_ms"].is_f64(), "{together}");
     assert_eq!((&report["images"], &report["correct"]), (&Value::from(2), &Value::from(2)));
     assert_eq!((&report["disagreements"], &report["logit_mismatches"]), (&Value::from(0), &Value::from(0)));
     assert_eq!((&report["key_switches"], &report["security_bits"]), (&Value::from(285), &Value::from(128)));

@@ -71,7 +71,7 @@ fn an_imported_network_is_evaluated() {
     }
     let report = json(&format!("eval --net {net} --images {table} --scheme clear --count 324 --json"));
     assert_eq!((report["correct"].as_u64(), report["images"].as_u64()), (Some(324), Some(324)));
-    refuse(&format!("plan --net {net}"), 4, &["plan `paper`"]);
+    refuse(&format!("plan --net {net} --plan paper"), 4, &["plan `paper`"]);
     let json = json(&format!("import {onnx} --calibrate {table} --names alike,unlike --json"));
     let bits: Vec<f64> =
         json["trade_off"].as_array().unwrap().iter().map(|row| row["logit_bits"].as_f64().unwrap()).collect();

@@ -2,18 +2,20 @@
 
 use std::fs;
 
-use crate::support::{Folder, json, refuse, run, succeed};
+use serde_json::Value;
+
+use crate::support::{Folder, dense_network, json, refuse, run, succeed};
 
 #[test]
 fn a_row_per_stage_and_a_total() {
-    let text = succeed("plan");
+    let text = succeed("plan --plan paper");
     for part in
         ["128-bit security", "convolution vector – row major", "interleaved vector – row major", "1 × 10 sparse"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
     let total = text.lines().find(|line| line.trim_start().starts_with("total")).unwrap();
-    let report = json("plan --json");
+    let report = json("plan --plan paper --json");
     let counts = ["key_switches", "plain_products", "scalar_products"].map(|key| report[key].to_string());
     assert_eq!(total.split_whitespace().skip(1).collect::<Vec<_>>(), counts);
     assert!(report["upload_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
@@ -32,6 +34,62 @@ fn stages_add_up_and_stay_within_their_noise() {
         assert!(stage["level_from"].as_u64().unwrap() >= stage["level_to"].as_u64().unwrap(), "{stage}");
     }
     assert_eq!(stages.last().unwrap()["noise_bits"], report["noise_bits"]);
+}
+
+#[test]
+fn predictions_add_up() {
+    let report = json("plan --scheme ckks --json");
+    let number = |key: &str| report[key].as_f64().unwrap();
+    let stages = report["stages"].as_array().unwrap().iter().map(|stage| stage["milliseconds"].as_f64().unwrap());
+    let stages: Vec<f64> = stages.collect();
+    assert!(stages.iter().all(|&time| time > 0.0) && number("reading_ms") > 0.0);
+    // Each is rounded to a microsecond.
+    let sum = stages.iter().sum::<f64>() + number("reading_ms");
+    assert!((sum - number("predicted_ms")).abs() < 0.001 * (stages.len() + 2) as f64, "{report}");
+    let choices = report["choices"].as_array().unwrap();
+    assert!(choices.len() > 1);
+    assert_eq!(choices[0]["predicted_ms"], report["predicted_ms"]);
+    assert_eq!(choices[0]["relative_effort"].as_f64(), Some(1.0));
+    for key in ["key_switches", "plain_products", "ring_degree", "log2_qp"] {
+        assert_eq!(choices[0][key], report[key], "{key}");
+    }
+    for choice in choices {
+        // The goal is the least time, by the estimate.
+        assert!(choice["relative_effort"].as_f64().unwrap() >= 1.0, "{choice}");
+        assert!(choice["predicted_ms"].as_f64().unwrap() > 0.0 && choice["messages"].as_u64().unwrap() > 0, "{choice}");
+    }
+    let memory = &report["memory_bytes"];
+    assert!(["weights", "keys", "ciphertexts"].iter().all(|key| memory[key].as_u64().unwrap() > 0), "{memory}");
+    // Expanded, keys are at least twice their bytes on the wire.
+    assert!(memory["keys"].as_u64().unwrap() > 2 * report["key_bytes"].as_u64().unwrap());
+    let keys = report["rotations"].as_array().unwrap().len() + usize::from(report["conjugation"] == true);
+    assert_eq!(Some(keys as u64 + 1), report["keys"].as_u64());
+}
+
+#[test]
+fn explanations_say_what_was_compared() {
+    let short = succeed("plan");
+    assert!(
+        short.lines().any(|line| line.starts_with("server ") && line.contains("predicted on one thread")),
+        "{short}"
+    );
+    assert!(!short.contains("Why this plan"));
+    let long = succeed("plan mnist --explain");
+    for part in ["Why this plan", "the least time", "estimate", "What the server will take", "memory ", "rotations by "]
+    {
+        assert!(long.contains(part), "{part}: {long}");
+    }
+    assert!(succeed("plan --plan upload --explain").contains("The goal is the smallest query"));
+    assert!(succeed("plan --plan paper --explain").contains("nothing else was compared"));
+}
+
+#[test]
+fn the_network_is_an_argument_too() {
+    let folder = Folder::new();
+    let file = folder.file("dense.tacit", dense_network());
+    let [named, option] = [format!("plan {file} --json"), format!("plan --net {file} --json")].map(|args| json(&args));
+    assert_eq!((&named["net"], &named["fingerprint"]), (&Value::from("dense"), &option["fingerprint"]));
+    refuse(&format!("plan {}", folder.path("none.tacit")), 1, &["none.tacit"]);
 }
 
 #[test]
@@ -56,8 +114,10 @@ fn a_picture_has_every_stage() {
         let shown = |node: roxmltree::Node<'_, '_>| node.has_tag_name("text") && node.text().map(str::trim) == method;
         assert!(document.descendants().any(shown), "{stage}");
     }
+    let texts: Vec<&str> = document.descendants().filter_map(|node| node.text()).map(str::trim).collect();
+    assert!(texts.contains(&"time") && texts.iter().any(|text| text.ends_with(" ms")), "{texts:?}");
     // On the standard output it stands alone.
-    assert_eq!(succeed("plan --svg -"), picture);
+    assert!(roxmltree::Document::parse(&succeed("plan --svg -")).is_ok());
 }
 
 #[test]
@@ -99,6 +159,8 @@ fn usage_errors_have_their_code() {
         "demo --digit 10",
         "demo --digit 1 --image x",
         "plan --net mnist --net x",
+        "plan mnist --net mnist",
+        "plan --explain --ops",
         "plan --plan nonsense",
         "eval --images x --count 0",
         "eval",

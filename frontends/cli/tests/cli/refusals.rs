@@ -112,8 +112,8 @@ fn models_that_are_none() {
 fn a_network_without_a_plan_has_its_own_code() {
     let folder = Folder::new();
     let model = folder.file("dense", dense_network());
-    refuse(&format!("plan --net {model}"), 4, &["network \"dense\"", "plan `paper`", "layer `only`"]);
-    refuse(&format!("keygen --net {model} --out {}", folder.path("keys")), 4, &["plan `paper`"]);
+    refuse(&format!("plan --net {model} --plan paper"), 4, &["network \"dense\"", "plan `paper`", "layer `only`"]);
+    refuse(&format!("keygen --net {model} --plan paper --out {}", folder.path("keys")), 4, &["plan `paper`"]);
     assert_eq!(names(folder.as_path()), ["dense"], "no key folder is made for it");
 }
 

@@ -4,83 +4,108 @@ use core::convert::Infallible;
 
 use super::Evaluator;
 use crate::lower::centre;
-use crate::plan::{PlainId, Plan};
+use crate::plan::{AddendId, FactorId, Plan};
 
-/// Runs a plan on vectors of integers modulo an odd `T`, in `[-T/2, T/2)`, as encrypted messages behave.
+/// Runs a plan on vectors of complex integers modulo an odd `T`, each part in `[-T/2, T/2)`, as encrypted messages behave
+/// apart from errors.
 #[derive(Clone, Debug)]
 pub struct Clear<'a> {
     plan: &'a Plan,
     modulus: i128,
 }
 
+/// A complex integer.
+pub(super) type Complex = (i128, i128);
+
 impl<'a> Clear<'a> {
-    /// The evaluator of a plan, modulo `T < 2^63`: products of two values fit a word.
+    /// The evaluator of a plan, modulo `T < 2^62`: products of two values fit a word.
     ///
     /// # Panics
     /// If `T` is larger.
     #[must_use]
     pub fn new(plan: &'a Plan, modulus: u64) -> Self {
-        assert!(modulus >> 63 == 0);
+        assert!(modulus >> 62 == 0);
         Self { plan, modulus: i128::from(modulus) }
     }
 
     /// A message with these values in its first slots.
     #[must_use]
-    pub fn message(&self, values: &[i64]) -> Vec<i128> {
-        let mut slots = vec![0; self.plan.slots()];
-        for (slot, &value) in slots.iter_mut().zip(values) {
-            *slot = centre(i128::from(value), self.modulus);
+    pub fn message(&self, values: &[(i64, i64)]) -> Vec<Complex> {
+        let mut slots = vec![(0, 0); self.plan.shape().slots()];
+        for (slot, &(re, im)) in slots.iter_mut().zip(values) {
+            *slot = self.centred((re.into(), im.into()));
         }
         slots
     }
 
-    fn slots(&self, value: impl Fn(usize) -> i128) -> Result<Vec<i128>, Infallible> {
-        Ok((0..self.plan.slots()).map(|i| centre(value(i), self.modulus)).collect())
+    fn slots(&self, value: impl Fn(usize) -> Complex) -> Result<Vec<Complex>, Infallible> {
+        Ok((0..self.plan.shape().slots()).map(|i| self.centred(value(i))).collect())
     }
 
-    fn plain(&self, plain: PlainId, slot: usize) -> i128 {
-        centre(self.plan.plains()[plain.0].get(slot).copied().unwrap_or(0), self.modulus)
+    fn centred(&self, (re, im): Complex) -> Complex {
+        (centre(re, self.modulus), centre(im, self.modulus))
+    }
+
+    fn product(&self, a: Complex, b: Complex) -> Complex {
+        let (a, b) = (self.centred(a), self.centred(b));
+        self.centred((a.0 * b.0 - a.1 * b.1, a.0 * b.1 + a.1 * b.0))
     }
 }
 
+fn plus(a: Complex, b: Complex) -> Complex {
+    (a.0 + b.0, a.1 + b.1)
+}
+
 impl Evaluator for Clear<'_> {
-    type Value = Vec<i128>;
+    type Value = Vec<Complex>;
     type Error = Infallible;
 
-    fn linear_combination(&self, terms: &[&Vec<i128>], weights: &[i64]) -> Result<Vec<i128>, Infallible> {
+    fn linear_combination(&self, terms: &[&Vec<Complex>], weights: &[i64]) -> Result<Vec<Complex>, Infallible> {
         self.slots(|i| {
-            let products = terms.iter().zip(weights).map(|(term, &weight)| term[i] * i128::from(weight));
-            products.fold(0, |sum, product| centre(sum + product, self.modulus))
+            let products = terms.iter().zip(weights).map(|(term, &weight)| self.product(term[i], (weight.into(), 0)));
+            products.fold((0, 0), plus)
         })
     }
 
-    fn sum(&self, terms: &[&Vec<i128>]) -> Result<Vec<i128>, Infallible> {
-        self.slots(|i| terms.iter().fold(0, |sum, term| centre(sum + term[i], self.modulus)))
+    fn sum(&self, terms: &[&Vec<Complex>]) -> Result<Vec<Complex>, Infallible> {
+        self.slots(|i| terms.iter().map(|term| term[i]).fold((0, 0), plus))
     }
 
-    fn add_plain(&self, a: &Vec<i128>, plain: PlainId) -> Result<Vec<i128>, Infallible> {
-        self.slots(|i| a[i] + self.plain(plain, i))
+    fn add_plain(&self, a: &Vec<Complex>, plain: AddendId) -> Result<Vec<Complex>, Infallible> {
+        let plain = &self.plan.plains().addends()[plain.0];
+        self.slots(|i| plus(a[i], self.centred(plain.get(i))))
     }
 
-    fn mul_plain(&self, a: &Vec<i128>, plain: PlainId) -> Result<Vec<i128>, Infallible> {
-        self.slots(|i| a[i] * self.plain(plain, i))
+    fn inner_product(&self, terms: &[&Vec<Complex>], plains: &[FactorId]) -> Result<Vec<Complex>, Infallible> {
+        let plains: Vec<_> = plains.iter().map(|plain| &self.plan.plains().factors()[plain.0]).collect();
+        self.slots(|i| {
+            let factor = |slots: &crate::plan::Slots<i64>| (slots.get(i).0.into(), slots.get(i).1.into());
+            terms.iter().zip(&plains).map(|(a, plain)| self.product(a[i], factor(plain))).fold((0, 0), plus)
+        })
     }
 
-    fn inner_product(&self, terms: &[&Vec<i128>], plains: &[PlainId]) -> Result<Vec<i128>, Infallible> {
-        let term = |(a, plain): (&&Vec<i128>, &PlainId), i: usize| centre(a[i] * self.plain(*plain, i), self.modulus);
-        self.slots(|i| terms.iter().zip(plains).map(|pair| term(pair, i)).sum())
+    fn rotate(&self, a: &Vec<Complex>, steps: isize) -> Result<Vec<Complex>, Infallible> {
+        self.slots(|i| a[self.plan.shape().rotated(i, steps)])
     }
 
-    fn rotate(&self, a: &Vec<i128>, steps: isize) -> Result<Vec<i128>, Infallible> {
-        let slots = a.len() as isize;
-        self.slots(|i| a[(i as isize + steps).rem_euclid(slots) as usize])
+    fn conjugate(&self, a: &Vec<Complex>) -> Result<Vec<Complex>, Infallible> {
+        let shape = self.plan.shape();
+        self.slots(|i| if shape.rows == 2 { a[shape.swapped(i)] } else { (a[i].0, -a[i].1) })
     }
 
-    fn square(&self, a: &Vec<i128>) -> Result<Vec<i128>, Infallible> {
-        self.slots(|i| a[i] * a[i])
+    fn square(&self, a: &Vec<Complex>) -> Result<Vec<Complex>, Infallible> {
+        self.multiply(a, a)
     }
 
-    fn switch_to(&self, a: &Vec<i128>, _level: usize) -> Result<Vec<i128>, Infallible> {
+    fn multiply(&self, a: &Vec<Complex>, b: &Vec<Complex>) -> Result<Vec<Complex>, Infallible> {
+        self.slots(|i| self.product(a[i], b[i]))
+    }
+
+    fn switch_to(&self, a: &Vec<Complex>, _level: usize) -> Result<Vec<Complex>, Infallible> {
+        Ok(a.clone())
+    }
+
+    fn rescale(&self, a: &Vec<Complex>, _level: usize) -> Result<Vec<Complex>, Infallible> {
         Ok(a.clone())
     }
 }

@@ -1,6 +1,9 @@
 //! The matrix–vector methods of the paper (section 5), each from one representation to another.
 
-use super::{Op, PlainId, Plan, Register, Stage};
+use core::ops::Range;
+use std::sync::Arc;
+
+use super::{AddendId, Answer, FactorId, MessageShape, Op, Plains, Plan, Register, Slots, Stage};
 use crate::representation::{
     Convolution, Dense, DenseMaps, Interleaved, InterleavedParts, Representation, Sparse, Stacked,
 };
@@ -33,31 +36,35 @@ impl<'a> Affine<'a> {
 #[derive(Clone, Debug)]
 pub struct Builder {
     pub(super) plan: Plan,
+    plains: Plains,
 }
 
 impl Builder {
-    /// An empty plan for messages of `slots` slots, with the messages of the input as its first registers.
+    /// An empty plan for messages of this shape, with the messages of the input as its first registers.
     #[must_use]
-    pub fn new<R: Representation>(name: &str, slots: usize, input: R) -> (Self, Packed<R>) {
+    pub fn new<R: Representation>(name: &str, shape: MessageShape, input: R) -> (Self, Packed<R>) {
         let inputs = input.messages();
         let plan = Plan {
             name: name.into(),
-            slots,
+            shape,
             inputs,
             ops: Vec::new(),
-            plains: Vec::new(),
+            plains: Arc::default(),
             stages: Vec::new(),
             outputs: Vec::new(),
-            answer: Vec::new(),
+            answer: Answer::default(),
         };
-        (Self { plan }, Packed { representation: input, registers: (0..inputs).map(Register).collect() })
+        let registers = (0..inputs).map(Register).collect();
+        (Self { plan, plains: Plains::default() }, Packed { representation: input, registers })
     }
 
-    /// The plan whose answer is `output`.
+    /// The plan whose answer is `output`, of which every value is `factor` times the network's.
     #[must_use]
-    pub fn finish<R: Representation>(mut self, output: &Packed<R>) -> Plan {
+    pub fn finish<R: Representation>(mut self, output: &Packed<R>, factor: i128) -> Plan {
         self.plan.outputs.clone_from(&output.registers);
-        self.plan.answer = (0..output.representation.len()).map(|i| output.representation.locate(i)).collect();
+        let places = (0..output.representation.len()).map(|i| output.representation.locate(i)).collect();
+        self.plan.answer = Answer { places, factor };
+        self.plan.plains = Arc::new(self.plains);
         self.plan
     }
 
@@ -80,8 +87,7 @@ impl Builder {
         let len = x.representation.positions;
         let map = |(weights, bias): (&[i64], i128)| {
             let sum = self.push(Op::LinearCombination { terms: x.registers.clone(), weights: weights.to_vec() });
-            let plain = self.plain(vec![bias; len]);
-            self.push(Op::AddPlain { input: sum, plain })
+            self.add(sum, vec![bias; len])
         };
         let registers: Vec<_> = maps.rows().map(map).collect();
         Packed { representation: DenseMaps { maps: registers.len(), len }, registers }
@@ -123,14 +129,12 @@ impl Builder {
     pub fn sparse_column_major(&mut self, x: &Packed<Sparse>, matrix: Affine<'_>) -> Packed<Dense> {
         let len = matrix.bias.len();
         let columns = x.registers.iter().enumerate().map(|(j, &input)| {
-            let column = matrix.rows().map(|(row, _)| i128::from(row[j])).collect();
-            let plain = self.plain(column);
-            self.push(Op::MulPlain { input, plain })
+            let column = matrix.rows().map(|(row, _)| row[j]).collect();
+            self.multiply_plain(input, column)
         });
         let columns = columns.collect();
         let sum = self.sum(columns);
-        let plain = self.plain(matrix.bias.to_vec());
-        Packed { representation: Dense { len }, registers: vec![self.push(Op::AddPlain { input: sum, plain })] }
+        Packed { representation: Dense { len }, registers: vec![self.add(sum, matrix.bias.to_vec())] }
     }
 
     /// Stacked vector – row major: as many rows at a time as there are copies, each summed within its block.
@@ -139,15 +143,12 @@ impl Builder {
         let Stacked { block, copies, .. } = x.representation;
         let rows: Vec<_> = matrix.rows().map(|(row, _)| row).collect();
         let registers = rows.chunks(copies).map(|group| {
-            let mut values = vec![0; self.plan.slots];
+            let mut values = vec![0; self.plan.shape.slots()];
             for (copy, row) in group.iter().enumerate() {
-                for (slot, &weight) in values[copy * block..].iter_mut().zip(*row) {
-                    *slot = i128::from(weight);
-                }
+                values[copy * block..][..row.len()].copy_from_slice(row);
             }
-            let plain = self.plain(values);
-            let product = self.push(Op::MulPlain { input: x.registers[0], plain });
-            self.fold(product, block)
+            let product = self.multiply_plain(x.registers[0], values);
+            self.fold(product, 1..block)
         });
         let registers = registers.collect();
         Packed { representation: InterleavedParts { len: rows.len(), block, per_message: copies }, registers }
@@ -157,18 +158,18 @@ impl Builder {
     #[must_use]
     pub fn interleave(&mut self, parts: &Packed<InterleavedParts>, bias: &[i128]) -> Packed<Interleaved> {
         let InterleavedParts { len, block, per_message } = parts.representation;
-        let mut mask = vec![0; self.plan.slots];
+        let mut mask = vec![0; self.plan.shape.slots()];
         mask.iter_mut().step_by(block).take(per_message).for_each(|slot| *slot = 1);
-        let mask = self.plain(mask);
+        let mask = self.factor(Slots::real(mask));
         let moved = parts.registers.iter().enumerate().map(|(number, &input)| {
-            let kept = self.push(Op::MulPlain { input, plain: mask });
+            let kept = self.push(Op::InnerProduct { terms: vec![input], plains: vec![mask] });
             self.rotate(kept, -(number as isize))
         });
         let moved = moved.collect();
         let sum = self.sum(moved);
         let representation = Interleaved { len, block, width: per_message };
-        let plain = self.spread(&representation, bias.iter().copied());
-        Packed { representation, registers: vec![self.push(Op::AddPlain { input: sum, plain })] }
+        let bias = self.spread(&representation, bias.iter().copied());
+        Packed { representation, registers: vec![self.add(sum, bias)] }
     }
 
     /// Interleaved vector – row major: per row one product with a plaintext and a sum over all slots.
@@ -179,22 +180,28 @@ impl Builder {
 
     fn row_major(&mut self, input: Register, at: &impl Representation, matrix: Affine<'_>) -> Packed<Sparse> {
         let row = |(row, bias): (&[i64], i128)| {
-            let plain = self.spread(at, row.iter().map(|&weight| i128::from(weight)));
-            let product = self.push(Op::MulPlain { input, plain });
-            let sum = self.fold(product, self.plan.slots);
-            let plain = self.plain(vec![bias; self.plan.slots]);
-            self.push(Op::AddPlain { input: sum, plain })
+            let weights = self.spread(at, row.iter().copied());
+            let product = self.multiply_plain(input, weights);
+            let slots = self.plan.shape.slots();
+            let sum = self.fold(product, 1..slots);
+            self.add(sum, vec![bias; slots])
         };
         let registers = matrix.rows().map(row).collect();
         Packed { representation: Sparse { len: matrix.bias.len() }, registers }
     }
 
-    /// Slot `i` becomes the sum of slots `i .. i + width`, for a power of two: `log2 width` rotations and additions.
-    pub(super) fn fold(&mut self, mut register: Register, width: usize) -> Register {
-        let mut steps = width / 2;
-        while steps > 0 {
-            let rotated = self.rotate(register, steps as isize);
-            register = self.sum(vec![register, rotated]);
+    /// Each slot becomes the sum of the slots at all multiples of `widths.start` up to `widths.end` from it, for powers of
+    /// two: one rotation and one addition for each factor of two. The whole of two rows takes an exchange of rows.
+    pub(super) fn fold(&mut self, mut register: Register, widths: Range<usize>) -> Register {
+        let mut steps = widths.end / 2;
+        while steps >= widths.start {
+            let crosses = steps >= self.plan.shape.row;
+            let moved = if crosses {
+                self.push(Op::Conjugate { input: register })
+            } else {
+                self.rotate(register, steps as isize)
+            };
+            register = self.sum(vec![register, moved]);
             steps /= 2;
         }
         register
@@ -205,22 +212,38 @@ impl Builder {
         if steps == 0 { input } else { self.push(Op::Rotate { input, steps }) }
     }
 
+    /// A sum, unless it is of one term.
     pub(super) fn sum(&mut self, terms: Vec<Register>) -> Register {
-        self.push(Op::Sum { terms })
+        if let [term] = terms[..] { term } else { self.push(Op::Sum { terms }) }
     }
 
-    /// A plaintext with values where a representation of one message has them, and zeros elsewhere.
-    fn spread(&mut self, at: &impl Representation, values: impl Iterator<Item = i128>) -> PlainId {
-        let mut slots = vec![0; self.plan.slots];
+    fn multiply_plain(&mut self, input: Register, weights: Vec<i64>) -> Register {
+        let plain = self.factor(Slots::real(weights));
+        self.push(Op::InnerProduct { terms: vec![input], plains: vec![plain] })
+    }
+
+    fn add(&mut self, input: Register, values: Vec<i128>) -> Register {
+        let plain = self.addend(Slots::real(values));
+        self.push(Op::AddPlain { input, plain })
+    }
+
+    /// Slots with values where a representation of one message has them, and zeros elsewhere.
+    fn spread<T: Copy + Default>(&self, at: &impl Representation, values: impl Iterator<Item = T>) -> Vec<T> {
+        let mut slots = vec![T::default(); self.plan.shape.slots()];
         for (i, value) in values.enumerate() {
             slots[at.locate(i).1] = value;
         }
-        self.plain(slots)
+        slots
     }
 
-    pub(super) fn plain(&mut self, values: Vec<i128>) -> PlainId {
-        self.plan.plains.push(values);
-        PlainId(self.plan.plains.len() - 1)
+    pub(super) fn factor(&mut self, slots: Slots<i64>) -> FactorId {
+        self.plains.factors.push(slots);
+        FactorId(self.plains.factors.len() - 1)
+    }
+
+    pub(super) fn addend(&mut self, slots: Slots<i128>) -> AddendId {
+        self.plains.addends.push(slots);
+        AddendId(self.plains.addends.len() - 1)
     }
 
     pub(super) fn push(&mut self, op: Op) -> Register {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use tacit_lola::evaluate::Progress;
-use tacit_lola::{Deployment, Spec};
+use tacit_lola::{Deployment, Logits, Scheme, Spec};
 
 use super::timed;
 use crate::console::{ACCENT, BAD, Console, FAINT, GOOD, STRONG};
@@ -95,13 +95,21 @@ impl<'a> Show<'a> {
         self.text("server", format_args!("{operations} operations on ciphertexts, {threads}"))
     }
 
-    pub(super) fn decrypted(&self, length: usize, (noise, limit): (f64, f64)) -> Result<(), CliError> {
+    pub(super) fn decrypted(
+        &self,
+        deployment: &Deployment,
+        length: usize,
+        (noise, limit): (f64, f64),
+    ) -> Result<(), CliError> {
         self.text("client", format_args!("answer of {} client", self.sent("→", length)))?;
-        self.more(format_args!("noise at most {noise:.1} of {limit:.1} bits: exact"))
+        match deployment.spec().scheme() {
+            Scheme::Bfv => self.more(format_args!("noise at most {noise:.1} of {limit:.1} bits: exact")),
+            Scheme::Ckks => self.more(format_args!("error at most 2^{:.1} of the largest logit", noise - limit)),
+        }
     }
 
     /// The answer, and whether it is right.
-    pub(super) fn answer(&self, subject: &Subject, logits: &[i128], clear: &[i128]) -> Result<(), CliError> {
+    pub(super) fn answer(&self, subject: &Subject, logits: &Logits, clear: &[i128]) -> Result<(), CliError> {
         if !self.results {
             return Ok(());
         }
@@ -110,17 +118,21 @@ impl<'a> Show<'a> {
             return self.console.line(label);
         }
         self.talk("")?;
-        for row in bars::rows(self.console, subject.network.labels(), logits) {
+        for row in bars::rows(self.console, subject.network.labels(), &logits.integers()) {
             self.talk(row)?;
         }
         self.talk("")?;
         self.talk(format_args!("  The label is {}.", self.console.paint(ACCENT.bold(), label)))?;
-        self.talk(if logits == clear {
+        self.talk(if logits.agree_with(clear) {
             let verdict = self.console.paint(GOOD, "agrees");
-            format!("  The network evaluated without encryption {verdict}: all {} logits are equal.", clear.len())
+            let equal = if logits.error().is_none() { "equal" } else { "equal up to the error bound" };
+            format!("  The network evaluated without encryption {verdict}: all {} logits are {equal}.", clear.len())
         } else {
             let verdict = self.console.paint(BAD, "disagrees");
-            format!("  The network evaluated without encryption {verdict}: its label is {}.", subject.label(clear))
+            format!(
+                "  The network evaluated without encryption {verdict}: its label is {}.",
+                subject.clear_label(clear)
+            )
         })
     }
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use serde::Serialize;
 
 use super::Tally;
-use crate::args::{EvalArgs, Scheme};
+use crate::args::{EvalArgs, SchemeName};
 use crate::console::{BAD, Console, GOOD, STRONG};
 use crate::error::CliError;
 use crate::report::facts::Facts;
@@ -23,6 +23,8 @@ pub(super) struct Once {
     pub(super) keygen: Option<Duration>,
     #[serde(rename = "prepare_ms", serialize_with = "millis")]
     pub(super) prepare: Option<Duration>,
+    /// What the server is predicted to take for an image, if it has one thread.
+    pub(super) predicted_ms: Option<f64>,
 }
 
 /// What `--json` prints. Fields that only encryption has are null without it.
@@ -41,6 +43,9 @@ pub(super) struct Report {
     disagreements: usize,
     logit_mismatches: usize,
     beyond_bound: usize,
+    /// Of approximate logits: the largest found, and the bound.
+    logit_error: Option<f64>,
+    logit_error_bound: Option<f64>,
     threads: usize,
     #[serde(flatten)]
     facts: Facts,
@@ -70,11 +75,8 @@ impl Report {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             net: subject.name.clone(),
-            scheme: match args.scheme {
-                Scheme::Bfv => "bfv",
-                Scheme::Clear => "clear",
-            },
-            plan: (args.scheme == Scheme::Bfv).then(|| subject.plan.to_string()),
+            scheme: subject.scheme.name(),
+            plan: (subject.scheme != SchemeName::Clear).then(|| subject.plan.to_string()),
             split: args.split.name(),
             skip: args.skip,
             images,
@@ -84,6 +86,8 @@ impl Report {
             disagreements: tally.disagreements,
             logit_mismatches: tally.logit_mismatches,
             beyond_bound: tally.beyond_bound,
+            logit_error: tally.error.map(|(largest, _)| largest),
+            logit_error_bound: tally.error.map(|(_, bound)| bound),
             threads: threads.count(),
             facts,
             once,
@@ -117,17 +121,25 @@ impl Report {
         let (style, verdict) = if self.logit_mismatches == 0 { (GOOD, "agrees") } else { (BAD, "differs") };
         let verdict = console.paint(style, verdict);
         let [labels, images] = [self.disagreements, self.logit_mismatches].map(|number| counted(number, "image"));
-        let differences = if self.logit_mismatches == 0 {
-            "no logit of any image differs".into()
-        } else {
-            format!("logits of {images} differ, labels of {labels}")
-        };
+        let differences =
+            if let (0, Some(error), Some(bound)) = (self.logit_mismatches, self.logit_error, self.logit_error_bound) {
+                let labels = counted(self.disagreements, "image");
+                format!("logits differ by at most {error:.0} of {bound:.0} allowed, labels of {labels}")
+            } else if self.logit_mismatches == 0 {
+                "no logit of any image differs".into()
+            } else {
+                format!("logits of {images} differ, labels of {labels}")
+            };
         row("interpreter", format!("{verdict}: {differences}"))?;
         let shown = |duration: Option<Duration>| duration.map_or_else(String::new, time);
         let plan = self.plan.as_deref().unwrap_or_default();
         row("plan", format!("network `{}`, plan `{plan}`, scheme {}", self.net, self.scheme))?;
         let [encrypt, server, decrypt] = [self.encrypt, self.server, self.decrypt].map(shown);
         row("per image", format!("encrypt {encrypt}, server {server}, decrypt {decrypt} (medians)"))?;
+        if let Some(predicted) = self.once.predicted_ms {
+            let predicted = Duration::try_from_secs_f64(predicted / 1000.0).ok();
+            row("predicted", format!("server {}, by kernels timed before", shown(predicted)))?;
+        }
         let [planning, keygen, prepare] = [self.once.plan, self.once.keygen, self.once.prepare].map(shown);
         row("once", format!("plan {planning}, keys {keygen}, prepare {prepare}"))?;
         let Facts { upload_bytes, download_bytes, key_bytes, .. } = self.facts;

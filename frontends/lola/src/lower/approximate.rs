@@ -1,0 +1,146 @@
+//! Lowering to CKKS: values at scales that keep a stated precision.
+//!
+//! Every rounding, of the input, of a plaintext, after a rescaling, adds an error that the rest of the plan multiplies by a
+//! known gain (`gains`). The error that the outputs may have is shared out over these sources, and each share, divided by
+//! its gain, tells how fine that rounding must be: which gives the scale of the input and of each plaintext, and after each
+//! product how many bits may be divided away. Those bits are the ciphertext primes (`design`). Parameters found so are
+//! checked: the variance of the error is followed slot by slot through the lowered plan (`track`).
+//!
+//! Only the outputs must fit the modulus. Addition, multiplication, key switching and rescaling commute with reduction
+//! modulo `Q`, so that a value between input and output that exceeds its modulus does no harm: the bounds that ciphertexts
+//! carry on the way are those of their noise alone. The bound on outputs is the network's own.
+
+mod design;
+mod errors;
+mod gains;
+mod sample;
+mod track;
+
+pub use sample::Sample;
+
+use tacit_core::backend::Kernels;
+use tacit_core::params::{Params, Security};
+
+use super::{Lowered, MAX_PRIME_BITS};
+use crate::cost::{Sizes, Work};
+use crate::error::PlanError;
+use crate::plan::Plan;
+use design::{Design, Divisions};
+use gains::Gains;
+
+/// The largest error of an output, in bits below the bound on outputs.
+pub const PRECISION_BITS: f64 = 9.0;
+
+/// Errors are below this many standard deviations, but for fewer than one slot in 2^46.
+const DEVIATIONS: f64 = 8.0;
+
+/// The least divisions to try, in bits.
+const LEAST_DROPS: [f64; 3] = [20.0, 28.0, 36.0];
+
+/// The largest primes to try, in bits.
+const LARGEST_PRIMES: [u32; 6] = [MAX_PRIME_BITS, 46, 43, 40, 37, 34];
+
+/// How often finer roundings are tried.
+const ATTEMPTS: u32 = 4;
+
+/// Bits of precision beyond what is asked for to try, where there is room.
+const FINER_BITS: [f64; 6] = [4.0, 3.0, 2.0, 1.5, 1.0, 0.5];
+
+/// Parameters in the ring whose slots the plan fills, and the plan lowered to them; `None` if that ring does not hold it.
+/// `bound` is on the outputs in magnitude.
+///
+/// # Errors
+/// [`PlanError::Step`] for a plan that cannot be evaluated.
+pub fn lower(
+    plan: &Plan,
+    sample: &Sample,
+    bound: u128,
+    security: Security,
+    kernels: Kernels,
+) -> Result<Option<(Params, Lowered)>, PlanError> {
+    let degree = 2 * plan.shape().row;
+    let ring = Ring { degree, limit: security.limit(degree).unwrap_or(0), security, kernels };
+    let task = Task { plan, sample, bound, gains: Gains::new(plan, sample), ring };
+    // Shares add up, and rounding sizes to whole bits adds some more.
+    let mut asked = PRECISION_BITS;
+    for _ in 0..ATTEMPTS {
+        let Some(found) = task.attempt(asked)? else { return Ok(None) };
+        if found.error <= -PRECISION_BITS {
+            return Ok(Some(task.finer(found, asked)?));
+        }
+        asked += found.error + PRECISION_BITS + 0.25;
+    }
+    Ok(None)
+}
+
+/// What is to be lowered, and to which ring.
+struct Task<'a> {
+    plan: &'a Plan,
+    sample: &'a Sample,
+    bound: u128,
+    gains: Gains,
+    ring: Ring,
+}
+
+struct Ring {
+    degree: usize,
+    /// Bits of the whole modulus.
+    limit: u32,
+    security: Security,
+    kernels: Kernels,
+}
+
+/// A lowered plan with the error that was found for it.
+struct Found {
+    params: Params,
+    lowered: Lowered,
+    error: f64,
+}
+
+impl Task<'_> {
+    /// The design of least work that asks for a precision, with its real primes; `None` if the ring does not hold it.
+    fn attempt(&self, precision: f64) -> Result<Option<Found>, PlanError> {
+        let Some((design, special)) = self.cheapest(precision)? else { return Ok(None) };
+        let params = Params::builder(self.ring.degree)
+            .ciphertext_bits(&design.primes)
+            .special_bits(&special)
+            .security(self.ring.security)
+            .kernels(self.ring.kernels)
+            .build()?;
+        let primes = [params.ciphertext_primes(), params.special_primes()];
+        let tracked = track::track(self.plan, self.sample, self.bound, &design, primes)?;
+        Ok(tracked.map(|(lowered, error)| Found { params, lowered, error }))
+    }
+
+    /// Bits that the security bound leaves make values more precise where that takes no further prime.
+    fn finer(&self, found: Found, asked: f64) -> Result<(Params, Lowered), PlanError> {
+        let sizes = |params: &Params| (params.ciphertext_primes().len(), params.special_primes().len());
+        for more in FINER_BITS {
+            let Some(finer) = self.attempt(asked + more)? else { continue };
+            if sizes(&finer.params) == sizes(&found.params) && finer.error < found.error {
+                return Ok((finer.params, finer.lowered));
+            }
+        }
+        Ok((found.params, found.lowered))
+    }
+
+    /// The design of least work with an error of `2^-precision`, and its special primes, by sizes alone.
+    fn cheapest(&self, precision: f64) -> Result<Option<(Design, Vec<u32>)>, PlanError> {
+        let nominal = |bits: &[u32]| bits.iter().map(|&bits| 1u64 << bits).collect::<Vec<_>>();
+        let mut best: Option<(f64, Design, Vec<u32>)> = None;
+        let divisions = LEAST_DROPS.iter().flat_map(|&least| LARGEST_PRIMES.map(|most| Divisions { least, most }));
+        for divisions in divisions {
+            let design = Design::new(self.plan, &self.gains, self.bound, precision, divisions);
+            for special in design.special_bits(self.ring.limit) {
+                let primes = [&nominal(&design.primes)[..], &nominal(&special)[..]];
+                let lowered = track::levels(self.plan, self.sample, &design, primes)?;
+                let sizes = Sizes::new(self.ring.degree, primes, 0);
+                let work = Work::of(&lowered, &sizes).in_transforms();
+                if best.as_ref().is_none_or(|(least, ..)| work < *least) {
+                    best = Some((work, design.clone(), special));
+                }
+            }
+        }
+        Ok(best.map(|(_, design, special)| (design, special)))
+    }
+}

@@ -1,0 +1,160 @@
+//! The planner's own plans: counts, and networks encrypted by both schemes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use chacha20::ChaCha20Rng;
+use rand_core::SeedableRng;
+use tacit_lola::plan::Cost;
+use tacit_lola::{Deployment, Goal, Logits, PlanError, RunError, Scheme, Sequential};
+use tacit_model::{Conv2d, DIGITS, Dense, Input, Interval, Layer, Network, Op, Padding, Scale, read_picture};
+
+fn mnist() -> Network {
+    tacit_model::mnist().unwrap()
+}
+
+fn digit(network: &Network, digit: usize) -> Vec<i64> {
+    network.quantise(&read_picture(DIGITS[digit]).unwrap()).unwrap()
+}
+
+/// The decrypted logits of some inputs.
+fn encrypted(deployment: &Deployment, inputs: &[Vec<i64>]) -> Vec<Logits> {
+    let mut rng = ChaCha20Rng::from_seed([11; 32]);
+    let client = deployment.client(&mut rng);
+    let spec = deployment.spec();
+    let keys = client.evaluation_keys(&mut rng).unwrap();
+    assert_eq!(keys.len(), spec.evaluation_keys_len());
+    let server = deployment.server().unwrap();
+    let keys = server.read_keys(&keys).unwrap();
+    let answer = |input: &Vec<i64>| {
+        let query = client.encrypt(input, &mut rng).unwrap();
+        assert_eq!(query.len(), spec.query_len());
+        let answer = server.evaluate(&keys, &query, &Sequential, &|_, _| {}).unwrap();
+        assert_eq!(answer.len(), spec.answer_len());
+        client.decrypt(&answer).unwrap().release().unwrap()
+    };
+    inputs.iter().map(answer).collect()
+}
+
+#[test]
+fn exact_logits_are_those_of_the_interpreter() {
+    let network = mnist();
+    for goal in [Goal::Latency, Goal::Upload] {
+        let deployment = Deployment::new(&network, goal, Scheme::Bfv).unwrap();
+        let inputs: Vec<_> = [3, 8].map(|number| digit(&network, number)).into();
+        for (input, logits) in inputs.iter().zip(encrypted(&deployment, &inputs)) {
+            assert_eq!(logits, Logits::Exact(network.evaluate(input).unwrap().logits), "{goal:?}");
+        }
+    }
+}
+
+/// No error exceeds the bound, and the bound is not absurd: the errors are above a hundredth of it.
+#[test]
+fn approximate_logits_are_within_their_bound() {
+    let network = mnist();
+    for goal in [Goal::Latency, Goal::Upload] {
+        let deployment = Deployment::new(&network, goal, Scheme::Ckks).unwrap();
+        let inputs: Vec<_> = (0..10).map(|number| digit(&network, number)).collect();
+        let (mut largest, mut bound): (f64, f64) = (0.0, 0.0);
+        for (input, logits) in inputs.iter().zip(encrypted(&deployment, &inputs)) {
+            let clear = network.evaluate(input).unwrap();
+            assert!(logits.agree_with(&clear.logits), "{goal:?}: {logits:?} for {:?}", clear.logits);
+            assert_eq!(logits.argmax(), Some(clear.class));
+            largest = largest.max(logits.largest_difference(&clear.logits));
+            bound = bound.max(logits.error().unwrap());
+        }
+        assert!(largest > bound / 100.0, "{goal:?}: {largest} of {bound}");
+        assert!(bound < network.logit_bound().unwrap() as f64 / 64.0);
+    }
+}
+
+/// The floor of key switches and products that is known for the shape, and one message up.
+#[test]
+fn counts_of_the_bundled_network() {
+    let cost = |goal, scheme| {
+        let deployment = Deployment::new(&mnist(), goal, scheme).unwrap();
+        (deployment.lowered().plan().cost(), deployment.spec().query_messages())
+    };
+    let (Cost { plain_products, .. }, messages) = cost(Goal::Latency, Scheme::Bfv);
+    assert!(plain_products <= 53 && messages == 25);
+    assert_eq!(cost(Goal::Upload, Scheme::Ckks).1, 1);
+    assert_eq!(cost(Goal::Upload, Scheme::Bfv).1, 1);
+    let (fast, _) = cost(Goal::Latency, Scheme::Ckks);
+    assert!(fast.plain_products <= 53 && fast.key_switches() <= 24, "{fast:?}");
+}
+
+/// A table of numbers: signed inputs, a dense first layer, no convolution.
+fn table(outputs: usize, bound: u64) -> Network {
+    let weights = |count: usize| (0..count as i64).map(|i| i * 7919 % 41 - 20).collect::<Vec<_>>();
+    let dense = |outputs: usize, inputs: usize| {
+        let bias = weights(outputs).into_iter().map(i128::from).collect();
+        Op::Dense(Dense { outputs, inputs, weights: weights(outputs * inputs), bias })
+    };
+    let ops = [dense(12, 30), Op::Square, dense(outputs, 12)];
+    let layers = ops.into_iter().enumerate().map(|(i, op)| Layer { name: format!("layer{i}"), op }).collect();
+    let labels = (0..outputs).map(|i| i.to_string()).collect();
+    let input = Input { shape: [30, 1, 1], scale: Scale::new(1, 1).unwrap() };
+    let network = Network::new("table", input, layers, labels).unwrap();
+    network.with_input_range(Interval::new(-9, 9)).with_logit_bound(bound)
+}
+
+#[test]
+fn tables_of_numbers() {
+    let network = table(3, 1 << 33);
+    let input: Vec<i64> = (0..30).map(|i| i * 5 % 19 - 9).collect();
+    let clear = network.evaluate(&input).unwrap();
+    for scheme in [Scheme::Bfv, Scheme::Ckks] {
+        let deployment = Deployment::new(&network, Goal::Latency, scheme).unwrap();
+        let logits = encrypted(&deployment, core::slice::from_ref(&input));
+        assert!(logits[0].agree_with(&clear.logits), "{scheme:?}: {logits:?} for {:?}", clear.logits);
+    }
+}
+
+#[test]
+fn values_that_the_network_does_not_read_are_refused_before_encryption() {
+    let network = table(3, 1 << 33);
+    let mut input = vec![0; 30];
+    input[17] = 10;
+    for scheme in [Scheme::Bfv, Scheme::Ckks] {
+        let deployment = Deployment::new(&network, Goal::Latency, scheme).unwrap();
+        let mut rng = ChaCha20Rng::from_seed([5; 32]);
+        let client = deployment.client(&mut rng);
+        let error = client.encrypt(&input, &mut rng).unwrap_err();
+        assert_eq!(error, RunError::Range { index: 17, value: 10, low: -9, high: 9 });
+    }
+}
+
+/// A layer of a size that no plan is laid out for is refused by name, at once.
+#[test]
+fn a_layer_too_large_is_refused() {
+    let conv = Conv2d {
+        maps: 64,
+        channels: 64,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: Padding::default(),
+        weights: vec![1; 64 * 64 * 9],
+        bias: vec![0; 64],
+    };
+    let last = Conv2d { maps: 1, kernel: [222, 222], weights: vec![1; 64 * 222 * 222], bias: vec![0], ..conv.clone() };
+    let layers = [("wide", conv), ("last", last)].map(|(name, conv)| Layer { name: name.into(), op: Op::Conv2d(conv) });
+    let input = Input { shape: [64, 224, 224], scale: Scale::new(1, 255).unwrap() };
+    let network = Network::new("large", input, layers.into(), vec!["only".into()]).unwrap().with_logit_bound(1 << 40);
+    for scheme in [Scheme::Bfv, Scheme::Ckks] {
+        let refused = Deployment::new(&network, Goal::Latency, scheme).map(drop);
+        assert!(matches!(&refused, Err(PlanError::TooLarge { layer, .. }) if layer == "wide"), "{refused:?}");
+    }
+}
+
+/// Squares upon squares: no supported ring has a modulus for them.
+#[test]
+fn a_network_too_deep_is_refused() {
+    let square = |i: usize| Layer { name: format!("square{i}"), op: Op::Square };
+    let one = Dense { outputs: 1, inputs: 1, weights: vec![1], bias: vec![0] };
+    let mut layers: Vec<Layer> = (0..40).map(square).collect();
+    layers.push(Layer { name: "last".into(), op: Op::Dense(one) });
+    let input = Input { shape: [1, 1, 1], scale: Scale::new(1, 255).unwrap() };
+    let network = Network::new("deep", input, layers, vec!["only".into()]).unwrap().with_logit_bound(1 << 40);
+    let refused = |scheme| Deployment::new(&network, Goal::Latency, scheme).map(drop);
+    assert!(matches!(refused(Scheme::Bfv), Err(PlanError::TooDeep { degree: 32768, .. })));
+    assert!(matches!(refused(Scheme::Ckks), Err(PlanError::TooManySquares { squares: 40, degree: 32768, .. })));
+}
