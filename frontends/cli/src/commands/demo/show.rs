@@ -104,7 +104,7 @@ impl<'a> Show<'a> {
         self.text("client", format_args!("answer of {} client", self.sent("→", length)))?;
         match deployment.spec().scheme() {
             Scheme::Bfv => self.more(format_args!("noise at most {noise:.1} of {limit:.1} bits: exact")),
-            Scheme::Ckks => self.more(format_args!("error at most 2^{:.1} of the largest logit", noise - limit)),
+            Scheme::Ckks => self.more(format_args!("error at most 2^{:.1} of the bound on logits", noise - limit)),
         }
     }
 
