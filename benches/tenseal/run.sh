@@ -3,6 +3,13 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
+case " $* " in
+*" --data"* | *" --help "* | *" -h "*) ;;
+*)
+    echo "usage: $0 --data MNIST_DIR [--count N] [--json]: the folder with the four IDX files of MNIST is needed" >&2
+    exit 2
+    ;;
+esac
 work=${TENSEAL_BENCH_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/tacit/tenseal}
 
 # The model is trained when there is none, and only training needs PyTorch.

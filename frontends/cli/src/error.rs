@@ -89,6 +89,12 @@ pub(crate) enum CliError {
     /// The operating system gives no randomness.
     #[error("the operating system's random generator failed: {0}; no key or query can be made without it")]
     Random(rand::rngs::SysError),
+    /// A picture of a digit for a network that reads something else.
+    #[error(
+        "network {network:?} reads {expected} values, a picture of a digit has {found}: give it its own data, with `tacit \
+         eval --images` or `tacit encrypt --images --index`"
+    )]
+    NoPictures { network: String, expected: usize, found: usize },
     /// A command between two parties, without encryption.
     #[error("`--scheme clear` encrypts nothing: it is for `tacit eval`; use bfv or ckks here")]
     NotEncrypted,

@@ -44,6 +44,15 @@ impl Subject {
         Ok(Self { name, network, plan, scheme: args.scheme, kernels })
     }
 
+    /// What the network reads of a picture of a digit.
+    pub(crate) fn quantise(&self, pixels: &[u8]) -> Result<Vec<i64>, CliError> {
+        let (network, expected, found) = (&self.name, self.network.inputs(), pixels.len());
+        if expected != found {
+            return Err(CliError::NoPictures { network: network.clone(), expected, found });
+        }
+        Ok(self.network.quantise(pixels)?)
+    }
+
     /// Plans the encrypted evaluation.
     pub(crate) fn deploy(&self) -> Result<Deployment, CliError> {
         let scheme = match self.scheme {

@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use crate::error::{MessageError, MessageKind, RunError};
 use crate::message;
-use crate::plan::Answer;
 use crate::representation::Cell;
 use crate::spec::{Crypto, Spec};
 
@@ -140,9 +139,9 @@ impl Client<'_> {
         };
         let parts = self.answer::<bfv::Ciphertext>(bytes)?;
         let messages = parts.iter().enumerate().map(decrypt).collect::<Result<Vec<_>, RunError>>()?;
-        let Answer { places, factor } = &self.spec.answer;
+        let places = &self.spec.answer.places;
         Ok(Decrypted::Exact(Private::collect(messages).map(|messages: Vec<Zeroizing<Vec<i128>>>| {
-            places.iter().map(|&(message, slot)| messages[message][slot] / factor).collect()
+            Zeroizing::new(places.iter().map(|&(message, slot)| messages[message][slot]).collect())
         })))
     }
 
@@ -180,8 +179,13 @@ pub struct PrivateLogits(Decrypted);
 
 #[derive(Debug)]
 enum Decrypted {
-    Exact(Private<Vec<i128>>),
-    Approximate { messages: Vec<ckks::Decrypted>, places: Vec<(usize, usize)>, unit: f64 },
+    /// The factor of exact answers is 1: no secret is divided.
+    Exact(Private<Zeroizing<Vec<i128>>>),
+    Approximate {
+        messages: Vec<ckks::Decrypted>,
+        places: Vec<(usize, usize)>,
+        unit: f64,
+    },
 }
 
 /// The network's outputs.
@@ -205,14 +209,14 @@ impl PrivateLogits {
     /// [`RunError::Eval`] if the noise bound vouches for nothing.
     pub fn release(self) -> Result<Logits, RunError> {
         Ok(match self.0 {
-            Decrypted::Exact(logits) => Logits::Exact(logits.release()),
+            Decrypted::Exact(logits) => Logits::Exact(core::mem::take(&mut *logits.release())),
             Decrypted::Approximate { messages, places, unit } => {
                 let mut error: f64 = 0.0;
                 let mut slots = Vec::with_capacity(messages.len());
                 for message in messages {
                     let bits = message.available_bits();
                     error = error.max(message.error() + f64::from(-bits).exp2() / 2.0);
-                    slots.push(message.release_real(bits)?);
+                    slots.push(Zeroizing::new(message.release_real(bits)?));
                 }
                 let values = places.iter().map(|&(message, slot)| slots[message][slot] * unit).collect();
                 Logits::Approximate { values, error: error * unit }

@@ -45,10 +45,14 @@ impl Deployment {
         hash.update(network.fingerprint().as_bytes());
         hash.update(plan.name().as_bytes());
         hash.update(layout.to_string().as_bytes());
+        hash.update(plan.to_string().as_bytes());
         hash.update(params.fingerprint());
-        let digest = hash.finalize();
         let of = |register: Option<&_>| register.map(|&register| *lowered.state(register));
         let (query, result) = (of(Some(&planner::FIRST_INPUT)), of(plan.outputs().first()));
+        for state in [query, result].iter().flatten() {
+            hash.update(state.encoded.scale.value().to_bits().to_le_bytes());
+        }
+        let digest = hash.finalize();
         let spec = Spec {
             fingerprint: Fingerprint(core::array::from_fn(|i| digest[i])),
             inputs: network.inputs(),

@@ -202,8 +202,10 @@ pub enum MessageError {
         /// The plan's last level.
         expected: usize,
     },
-    /// A ciphertext that does not have the scale and bounds that the plan ends with.
-    #[error("part {part} does not have the scale and bounds that the plan ends with: ask the server again")]
+    /// A ciphertext that does not have the level, scale or bounds that the plan has there.
+    #[error(
+        "part {part} does not have the level, scale and bounds of this plan: make the message again for this network"
+    )]
     Scale {
         /// Its number.
         part: usize,

@@ -62,7 +62,7 @@ pub struct Choice {
     pub plain_products: usize,
     /// Messages of a query.
     pub messages: usize,
-    /// Bytes of a query, about: two thirds of a message are its residues.
+    /// Bytes of the residues of a query.
     pub upload: usize,
     /// Kernel calls.
     pub work: Work,
@@ -293,10 +293,11 @@ impl Way {
 /// An input within the range that the network reads, the same at every call.
 fn typical_input(network: &Network) -> Vec<i64> {
     let range = network.input_range();
-    let span = (range.high() - range.low()).unsigned_abs() as u64 + 1;
+    let [low, high] = [range.low(), range.high()].map(|end| end.clamp(i64::MIN.into(), i64::MAX.into()));
+    let span = high - low + 1;
     // Multiples of the golden ratio modulo 1: spread evenly, and in no step with rows and columns.
     let value = |i: usize| (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
-    (0..network.inputs()).map(|i| range.low() as i64 + (value(i) % span) as i64).collect()
+    (0..network.inputs()).map(|i| (low + i128::from(value(i)) % span) as i64).collect()
 }
 
 /// Blocks for the values before a layer: phases for all strides from there on, and room for the largest feature map.

@@ -7,10 +7,13 @@ use std::sync::LazyLock;
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use tacit_lola::error::{MessageError, MessageKind, Named};
-use tacit_lola::{Client, ClientKeys, Deployment, Goal, Logits, RunError, Scheme, Sequential, Server};
+use tacit_lola::{Client, ClientKeys, Deployment, Goal, RunError, Scheme, Sequential, Server};
 use tacit_model::{Conv2d, Dense, Input, Layer, Network, Op, Padding, Scale};
 
 const HEADER: usize = 24;
+
+/// The header of a value of the core.
+const CORE_HEADER: usize = tacit_core::wire::HEADER_BYTES;
 
 /// A network of the paper's shape, small enough to encrypt quickly; `name` tells deployments apart.
 fn network(name: &str) -> Network {
@@ -37,11 +40,15 @@ fn network(name: &str) -> Network {
     Network::new(name, input, layers, vec!["a".into(), "b".into()]).unwrap().with_logit_bound(10_000)
 }
 
-static DEPLOYMENT: LazyLock<Deployment> =
-    LazyLock::new(|| Deployment::new(&network("one"), Goal::Paper, Scheme::Bfv).unwrap());
-static FIXTURE: LazyLock<Fixture> = LazyLock::new(Fixture::new);
+/// One of each scheme.
+static DEPLOYMENTS: LazyLock<[Deployment; 2]> = LazyLock::new(|| {
+    [(Goal::Paper, Scheme::Bfv), (Goal::Latency, Scheme::Ckks)]
+        .map(|(goal, scheme)| Deployment::new(&network("one"), goal, scheme).unwrap())
+});
+static FIXTURES: LazyLock<[Fixture; 2]> = LazyLock::new(|| [0, 1].map(|i| Fixture::new(&DEPLOYMENTS[i])));
 
 struct Fixture {
+    deployment: &'static Deployment,
     client: Client<'static>,
     server: Server<'static>,
     server_keys: ClientKeys,
@@ -52,75 +59,79 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    fn new(deployment: &'static Deployment) -> Self {
         let mut rng = ChaCha20Rng::from_seed([11; 32]);
-        let (client, server) = (DEPLOYMENT.client(&mut rng), DEPLOYMENT.server().unwrap());
+        let (client, server) = (deployment.client(&mut rng), deployment.server().unwrap());
         let keys = client.evaluation_keys(&mut rng).unwrap();
         let server_keys = server.read_keys(&keys).unwrap();
         let query = client.encrypt(&[1; 16], &mut rng).unwrap();
         let answer = server.evaluate(&server_keys, &query, &Sequential, &|_, _| {}).unwrap();
         let secret = client.secret_key().to_vec();
-        Self { client, server, server_keys, secret, keys, query, answer }
+        Self { deployment, client, server, server_keys, secret, keys, query, answer }
     }
-}
 
-/// What each reader says of some bytes.
-fn read(kind: MessageKind, bytes: &[u8]) -> Result<(), MessageError> {
-    let f = &*FIXTURE;
-    let unwrap = |error| match error {
-        RunError::Message(error) => error,
-        other => panic!("{other}"),
-    };
-    match kind {
-        MessageKind::SecretKey => DEPLOYMENT.spec().client_with_key(bytes).map(drop),
-        MessageKind::EvaluationKeys => f.server.read_keys(bytes).map(drop),
-        MessageKind::Query => {
-            f.server.evaluate(&f.server_keys, bytes, &Sequential, &|_, _| {}).map(drop).map_err(unwrap)
+    /// What each reader says of some bytes.
+    fn read(&self, kind: MessageKind, bytes: &[u8]) -> Result<(), MessageError> {
+        let unwrap = |error| match error {
+            RunError::Message(error) => error,
+            other => panic!("{other}"),
+        };
+        match kind {
+            MessageKind::SecretKey => self.deployment.spec().client_with_key(bytes).map(drop),
+            MessageKind::EvaluationKeys => self.server.read_keys(bytes).map(drop),
+            MessageKind::Query => {
+                self.server.evaluate(&self.server_keys, bytes, &Sequential, &|_, _| {}).map(drop).map_err(unwrap)
+            }
+            MessageKind::Answer => self.client.decrypt(bytes).map(drop).map_err(unwrap),
         }
-        MessageKind::Answer => f.client.decrypt(bytes).map(drop).map_err(unwrap),
+    }
+
+    fn messages(&self) -> [(MessageKind, &[u8]); 4] {
+        [
+            (MessageKind::SecretKey, &self.secret),
+            (MessageKind::EvaluationKeys, &self.keys),
+            (MessageKind::Query, &self.query),
+            (MessageKind::Answer, &self.answer),
+        ]
     }
 }
 
-fn all() -> [(MessageKind, &'static [u8]); 4] {
-    let f = &*FIXTURE;
-    [
-        (MessageKind::SecretKey, &f.secret),
-        (MessageKind::EvaluationKeys, &f.keys),
-        (MessageKind::Query, &f.query),
-        (MessageKind::Answer, &f.answer),
-    ]
+/// Every message with the side that made it.
+fn all() -> impl Iterator<Item = (&'static Fixture, MessageKind, &'static [u8])> {
+    FIXTURES.iter().flat_map(|f| f.messages().map(|(kind, bytes)| (f, kind, bytes)))
 }
 
 #[test]
-fn the_fixture_answers_correctly() {
-    let f = &*FIXTURE;
-    let client = DEPLOYMENT.spec().client_with_key(&f.secret).unwrap();
-    let logits = client.decrypt(&f.answer).unwrap().release().unwrap();
-    assert_eq!(logits, Logits::Exact(network("one").evaluate(&[1; 16]).unwrap().logits));
+fn the_fixtures_answer_correctly() {
+    for f in &*FIXTURES {
+        let client = f.deployment.spec().client_with_key(&f.secret).unwrap();
+        let logits = client.decrypt(&f.answer).unwrap().release().unwrap();
+        assert!(logits.agree_with(&network("one").evaluate(&[1; 16]).unwrap().logits), "{logits:?}");
+    }
 }
 
 #[test]
 fn truncated_and_longer_messages_are_refused() {
-    for (kind, bytes) in all() {
+    for (f, kind, bytes) in all() {
         let ends = (0..=HEADER + 40).chain([bytes.len() / 2, bytes.len() - 1]);
         for end in ends.filter(|&end| end < bytes.len()) {
-            let error = read(kind, &bytes[..end]).unwrap_err();
+            let error = f.read(kind, &bytes[..end]).unwrap_err();
             let expected =
                 matches!(error, MessageError::Magic | MessageError::Length { .. } | MessageError::Part { .. });
             assert!(expected, "{kind} cut at {end}: {error}");
         }
-        let error = read(kind, &[bytes, &[0]].concat()).unwrap_err();
+        let error = f.read(kind, &[bytes, &[0]].concat()).unwrap_err();
         assert!(matches!(error, MessageError::Length { .. } | MessageError::Part { .. }), "{kind}: {error}");
     }
 }
 
 #[test]
 fn every_header_bit_matters() {
-    for (kind, bytes) in all() {
+    for (f, kind, bytes) in all() {
         for bit in 0..8 * HEADER {
             let mut flipped = bytes.to_vec();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let error = read(kind, &flipped).unwrap_err();
+            let error = f.read(kind, &flipped).unwrap_err();
             let expected = match bit / 8 {
                 0..4 => matches!(error, MessageError::Magic),
                 4..6 => matches!(error, MessageError::Version { .. }),
@@ -135,49 +146,69 @@ fn every_header_bit_matters() {
 
 #[test]
 fn kinds_are_not_interchangeable() {
-    for (kind, _) in all() {
-        for (found, bytes) in all().into_iter().filter(|(found, _)| *found != kind) {
+    for (f, kind, _) in all() {
+        for (found, bytes) in f.messages().into_iter().filter(|(found, _)| *found != kind) {
             let expected = MessageError::Kind { expected: Named(kind), found: found as u8 };
-            assert_eq!(read(kind, bytes), Err(expected));
+            assert_eq!(f.read(kind, bytes), Err(expected));
         }
     }
-    for (kind, bytes) in all() {
+    for (_, kind, bytes) in all() {
         assert_eq!(MessageKind::of(&bytes[..HEADER]), Some(kind));
         assert_eq!(MessageKind::of(&bytes[..6]), None);
     }
     assert_eq!(MessageKind::of(b"TLOL\x01\x00\x09"), None);
-    let refusal = read(MessageKind::EvaluationKeys, &FIXTURE.secret).unwrap_err().to_string();
+    let refusal = FIXTURES[0].read(MessageKind::EvaluationKeys, &FIXTURES[0].secret).unwrap_err().to_string();
     assert_eq!(refusal, "this is a secret key, but an evaluation-key file is needed");
 }
 
 #[test]
 fn another_network_with_the_same_parameters_is_told_apart() {
     let other = Deployment::new(&network("two"), Goal::Paper, Scheme::Bfv).unwrap();
-    assert_eq!(other.spec().params(), DEPLOYMENT.spec().params());
+    let f = &FIXTURES[0];
+    assert_eq!(other.spec().params(), f.deployment.spec().params());
     let client = other.client(&mut ChaCha20Rng::from_seed([12; 32]));
     let query = client.encrypt(&[1; 16], &mut ChaCha20Rng::from_seed([13; 32])).unwrap();
-    assert!(matches!(read(MessageKind::Query, &query), Err(MessageError::Deployment { .. })));
+    assert!(matches!(f.read(MessageKind::Query, &query), Err(MessageError::Deployment { .. })));
     let keys = client.evaluation_keys(&mut ChaCha20Rng::from_seed([14; 32])).unwrap();
-    assert!(matches!(read(MessageKind::EvaluationKeys, &keys), Err(MessageError::Deployment { .. })));
+    assert!(matches!(f.read(MessageKind::EvaluationKeys, &keys), Err(MessageError::Deployment { .. })));
+}
+
+/// A ciphertext at another scale, or with bounds that claim too little, is no part of this plan however well it is formed.
+#[test]
+fn other_scales_and_bounds_are_refused() {
+    let f = &FIXTURES[1];
+    let changed = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    // Behind both headers: the seed and the level of a query's part, the level and the size of an answer's.
+    let (query, answer) = (HEADER + CORE_HEADER + 32 + 1, HEADER + CORE_HEADER + 2);
+    let refused = Err(MessageError::Scale { part: 0 });
+    assert_eq!(f.read(MessageKind::Query, &changed(&f.query, query)), refused);
+    for field in [0, 8, 12] {
+        assert_eq!(f.read(MessageKind::Answer, &changed(&f.answer, answer + field)), refused, "byte {field}");
+    }
 }
 
 #[test]
 fn garbage_behind_a_good_header_is_refused() {
     let mut rng = ChaCha20Rng::from_seed([15; 32]);
-    for (kind, bytes) in all() {
+    for (f, kind, bytes) in all() {
         let mut garbage = bytes.to_vec();
         rng.fill_bytes(&mut garbage[HEADER..]);
-        assert!(matches!(read(kind, &garbage), Err(MessageError::Part { part: 0, .. })), "{kind}");
+        assert!(matches!(f.read(kind, &garbage), Err(MessageError::Part { part: 0, .. })), "{kind}");
     }
 }
 
 #[test]
 fn inputs_of_the_wrong_size_are_refused() {
-    let client = &FIXTURE.client;
-    let mut rng = ChaCha20Rng::from_seed([16; 32]);
-    for found in [0, 15, 17] {
-        let error = client.encrypt(&vec![0; found], &mut rng).unwrap_err();
-        assert_eq!(error, RunError::Input { expected: 16, found });
+    for Fixture { client, .. } in &*FIXTURES {
+        let mut rng = ChaCha20Rng::from_seed([16; 32]);
+        for found in [0, 15, 17] {
+            let error = client.encrypt(&vec![0; found], &mut rng).unwrap_err();
+            assert_eq!(error, RunError::Input { expected: 16, found });
+        }
+        assert!(matches!(client.encrypt(&[i64::MAX; 16], &mut rng), Err(RunError::Range { index: 0, .. })));
     }
-    assert!(matches!(client.encrypt(&[i64::MAX; 16], &mut rng), Err(RunError::Range { index: 0, .. })));
 }

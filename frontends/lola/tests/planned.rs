@@ -109,6 +109,26 @@ fn tables_of_numbers() {
     }
 }
 
+/// Nothing to compute, and ranges and bounds at the ends of their types: a plan or a refusal.
+#[test]
+fn networks_at_the_edges() {
+    let nothing = Dense { outputs: 2, inputs: 3, weights: vec![0; 6], bias: vec![0; 2] };
+    let layers = vec![Layer { name: "nothing".into(), op: Op::Dense(nothing) }];
+    let input = Input { shape: [3, 1, 1], scale: Scale::new(1, 1).unwrap() };
+    let network = Network::new("nothing", input, layers, vec!["a".into(), "b".into()]).unwrap();
+    for scheme in [Scheme::Bfv, Scheme::Ckks] {
+        let deployment = Deployment::new(&network, Goal::Latency, scheme).unwrap();
+        let logits = encrypted(&deployment, &[vec![255, 0, 7]]);
+        assert!(logits[0].agree_with(&[0, 0]), "{scheme:?}: {logits:?}");
+        let widest = network.clone().with_input_range(Interval::new(i128::MIN, i128::MAX)).with_logit_bound(u64::MAX);
+        drop(Deployment::new(&widest, Goal::Latency, scheme));
+        for bits in [1, 40, 50, 57, 60, 63] {
+            let network = table(3, 1 << bits);
+            assert!(Deployment::new(&network, Goal::Latency, scheme).is_ok(), "{scheme:?}, logits of {bits} bits");
+        }
+    }
+}
+
 #[test]
 fn values_that_the_network_does_not_read_are_refused_before_encryption() {
     let network = table(3, 1 << 33);

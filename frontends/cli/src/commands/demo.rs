@@ -65,7 +65,7 @@ pub(crate) fn run(args: &DemoArgs, console: &Console) -> Result<(), CliError> {
     let threads = Threads::new(args.threads.asked());
     let subject = Subject::load(&args.net)?;
     let (source, pixels) = pixels(&args.picture)?;
-    let input = subject.network.quantise(&pixels)?;
+    let input = subject.quantise(&pixels)?;
     show.picture(&subject, &source, &pixels)?;
 
     let mut times = Times::default();

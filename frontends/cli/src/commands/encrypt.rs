@@ -29,7 +29,7 @@ pub(crate) fn run(args: &EncryptArgs, console: &Console) -> Result<(), CliError>
 fn input(args: &EncryptArgs, subject: &Subject) -> Result<Vec<i64>, CliError> {
     let (source, network) = (&args.picture, &subject.network);
     if let Some(file) = &source.image {
-        return Ok(network.quantise(&picture(file)?)?);
+        return subject.quantise(&picture(file)?);
     }
     if let (Some(folder), Some(index)) = (&args.images, args.index) {
         let examples = Examples::open(folder, args.split, None, network)?;
@@ -37,5 +37,5 @@ fn input(args: &EncryptArgs, subject: &Subject) -> Result<Vec<i64>, CliError> {
         let missing = || CliError::NoImage { folder: folder.clone(), split, index, available };
         return examples.input(network, index)?.ok_or_else(missing);
     }
-    Ok(network.quantise(&sample(source.digit.unwrap_or_default())?)?)
+    subject.quantise(&sample(source.digit.unwrap_or_default())?)
 }

@@ -58,7 +58,7 @@ pub fn lower(
     security: Security,
     kernels: Kernels,
 ) -> Result<Option<(Params, Lowered)>, PlanError> {
-    let degree = 2 * plan.shape().row;
+    let (degree, bound) = (2 * plan.shape().row, bound.max(1));
     let ring = Ring { degree, limit: security.limit(degree).unwrap_or(0), security, kernels };
     let task = Task { plan, sample, bound, gains: Gains::new(plan, sample), ring };
     // Shares add up, and rounding sizes to whole bits adds some more.
@@ -106,7 +106,9 @@ impl Task<'_> {
             .special_bits(&special)
             .security(self.ring.security)
             .kernels(self.ring.kernels)
-            .build()?;
+            .build();
+        // There can be too few primes of a size.
+        let Ok(params) = params else { return Ok(None) };
         let primes = [params.ciphertext_primes(), params.special_primes()];
         let tracked = track::track(self.plan, self.sample, self.bound, &design, primes)?;
         Ok(tracked.map(|(lowered, error)| Found { params, lowered, error }))

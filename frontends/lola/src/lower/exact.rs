@@ -39,6 +39,7 @@ pub fn lower(
     security: Security,
     kernels: Kernels,
 ) -> Result<Option<(Params, Lowered)>, PlanError> {
+    debug_assert_eq!(plan.answer().factor, 1, "only complex slots make factors");
     let Some(plain) = plain_moduli(logit_bound, degree, moduli)? else { return Ok(None) };
     // A ciphertext prime, and a special one above it, must exceed every plaintext modulus.
     let longest = plain.iter().map(|t| u64::BITS - t.leading_zeros()).max().unwrap_or(0);
@@ -61,8 +62,8 @@ const fn bits(bound: u128) -> u32 {
     u128::BITS - bound.leading_zeros() + 1
 }
 
-/// The smallest plaintext moduli of a number that hold values up to `bound` in magnitude; `None` if one of that many would
-/// be too long, or if fewer of the smallest suffice.
+/// So many plaintext moduli that hold values up to `bound` in magnitude, each the next prime from the root of what their
+/// product must be; `None` if one of that many would be too long.
 fn plain_moduli(bound: u128, degree: usize, count: u32) -> Result<Option<Vec<u64>>, PlanError> {
     const MAX_PLAIN_BITS: u32 = 50;
     let bits = bits(bound);
@@ -76,16 +77,21 @@ fn plain_moduli(bound: u128, degree: usize, count: u32) -> Result<Option<Vec<u64
     if count == 1 {
         return Ok(Some(vec![next_ntt_prime_vartime(least as u64, degree)?]));
     }
+    let mut least_prime = root(least, count);
     let mut moduli = Vec::new();
-    let mut product = 1u128;
-    let mut least_prime = 1 << (bits.div_ceil(count) - 1);
-    while product < least {
+    for _ in 0..count {
         let prime = next_ntt_prime_vartime(least_prime, degree)?;
-        product = product.saturating_mul(u128::from(prime));
         least_prime = prime + 1;
         moduli.push(prime);
     }
-    Ok((moduli.len() == count as usize).then_some(moduli))
+    Ok(Some(moduli))
+}
+
+/// The least number whose power is at least `value`, or a little more.
+fn root(value: u128, power: u32) -> u64 {
+    // Doubles are off by less than one part in 2^40.
+    let guess = (value as f64).powf(1.0 / f64::from(power));
+    (guess * (1.0 + (-40f64).exp2())).ceil() as u64
 }
 
 /// The norm of each plaintext of the plan: how much it multiplies noise. Independent of the ciphertext modulus.
@@ -306,6 +312,21 @@ mod tests {
         let (plan, _) = crate::paper::plan(&tacit_model::mnist().unwrap()).unwrap();
         let norms = plain_norms(&plan, degree, plain).unwrap();
         lower_at(&plan, degree, plain, &norms, Security::Classical128, Kernels::detect()).unwrap().is_some()
+    }
+
+    /// Every size of logits has moduli, of every number that is not too few; their product holds the logits.
+    #[test]
+    fn moduli_hold_every_bound() {
+        for (shift, count) in (0..118).flat_map(|shift| (1..=3).map(move |count| (shift, count))) {
+            for bound in [1u128 << shift, (1 << shift) + ((1 << shift) >> 1), (1 << (shift + 1)) - 1] {
+                let moduli = plain_moduli(bound, 8192, count).unwrap();
+                assert_eq!(moduli.is_none(), bits(bound).div_ceil(count) > 50, "{bound} in {count}");
+                let Some(moduli) = moduli else { continue };
+                assert_eq!(moduli.len(), count as usize);
+                let product = moduli.iter().try_fold(1u128, |product, &t| product.checked_mul(t.into()));
+                assert!(product.is_none_or(|product| product > 2 * bound), "{bound}: {moduli:?}");
+            }
+        }
     }
 
     /// This follows the noise only: in the smaller ring a message of 8192 slots would take both rows. The smallest plaintext
