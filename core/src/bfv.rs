@@ -37,11 +37,13 @@ mod in_place;
 mod product;
 mod rotate;
 mod rules;
+mod trace;
 
 pub use cipher::{Ciphertext, Private, SeededCiphertext};
 pub use encode::{PlainAddend, PlainMultiplicand, Plaintext};
 pub use hoisted::{Hoisted, RaisedCiphertext, RaisedMultiplicand};
 pub use rules::NoiseRules;
+pub use trace::TracedCiphertext;
 
 use alloc::boxed::Box;
 

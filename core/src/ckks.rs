@@ -63,6 +63,7 @@ mod linear;
 mod rotate;
 mod rules;
 mod scale;
+mod trace;
 
 pub use cipher::{Ciphertext, Decrypted, SeededCiphertext};
 pub use complex::Complex;
@@ -71,6 +72,7 @@ pub use encode::{Encoding, Plaintext};
 pub use hoisted::{Hoisted, RaisedCiphertext, RaisedPlaintext};
 pub use rules::{Bounds, NoiseRules};
 pub use scale::Scale;
+pub use trace::TracedCiphertext;
 
 use alloc::boxed::Box;
 

@@ -258,12 +258,16 @@ pub enum Kind {
     CkksCiphertext = 6,
     /// A fresh CKKS ciphertext whose uniform half is a seed.
     SeededCkksCiphertext = 7,
+    /// What of a ciphertext tells the trace of its message.
+    TracedCiphertext = 8,
+    /// What of a CKKS ciphertext tells the trace of its message.
+    TracedCkksCiphertext = 9,
 }
 
 #[cfg(feature = "wire")]
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SecretKey,
         Self::PublicKey,
         Self::EvaluationKeys,
@@ -271,6 +275,8 @@ impl Kind {
         Self::SeededCiphertext,
         Self::CkksCiphertext,
         Self::SeededCkksCiphertext,
+        Self::TracedCiphertext,
+        Self::TracedCkksCiphertext,
     ];
 
     /// The kind with this type tag.
@@ -291,6 +297,8 @@ impl fmt::Display for Kind {
             Self::SeededCiphertext => "seeded ciphertext",
             Self::CkksCiphertext => "CKKS ciphertext",
             Self::SeededCkksCiphertext => "seeded CKKS ciphertext",
+            Self::TracedCiphertext => "traced ciphertext",
+            Self::TracedCkksCiphertext => "traced CKKS ciphertext",
         })
     }
 }
@@ -348,6 +356,15 @@ pub enum EvalError {
         asked: usize,
         /// The highest level possible here.
         max: usize,
+    },
+    /// Not a period of traces: a power of two within bounds.
+    BadPeriod {
+        /// The period asked for, in slots.
+        period: usize,
+        /// The shortest.
+        least: usize,
+        /// The longest: a row.
+        most: usize,
     },
     /// The ciphertext has more polynomials than the operation takes; relinearise first.
     SizeMismatch {
@@ -460,6 +477,9 @@ impl fmt::Display for EvalError {
                 write!(f, "operands at {left} and {right} limbs; switch the higher one down first")
             }
             Self::NoSuchLevel { asked, max } => write!(f, "level of {asked} limbs asked, 1 to {max} are possible"),
+            Self::BadPeriod { period, least, most } => {
+                write!(f, "trace with a period of {period} slots asked; take a power of two from {least} to {most}")
+            }
             Self::SizeMismatch { found, needed } => {
                 write!(f, "ciphertext of {found} polynomials where {needed} are needed; relinearise first")
             }

@@ -6,10 +6,14 @@
 pub mod keys;
 pub mod keyswitch;
 pub mod noise;
+#[cfg(any(feature = "bfv", feature = "ckks"))]
+pub(crate) mod trace;
 
 pub use keys::{PublicKey, SecretKey};
 pub use keyswitch::{EvaluationKeys, KeyRequest, KeySwitchKey};
 pub use noise::NoiseBound;
+#[cfg(any(feature = "bfv", feature = "ckks"))]
+pub use trace::MIN_TRACE_PERIOD;
 
 /// The generator of the cyclic part of the Galois group: rotations are by its powers.
 pub const GALOIS_GENERATOR: usize = 5;

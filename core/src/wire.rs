@@ -13,10 +13,14 @@
 //! | seeded ciphertext | seed, bodies |
 //! | CKKS ciphertext | level, size, scale, message bound, noise bound, parts |
 //! | seeded CKKS ciphertext | seed, level, scale, message bound, body |
+//! | traced ciphertext | level, log2 of the period, noise bound, for each stream the first part's coefficients that count, the second part |
+//! | traced CKKS ciphertext | level, log2 of the period, scale, message bound, noise bound, parts as of a traced ciphertext |
 
 mod bits;
 #[cfg(feature = "ckks")]
 mod ckks;
+#[cfg(any(feature = "bfv", feature = "ckks"))]
+mod traced;
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -26,10 +30,15 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "ckks")]
 pub use self::ckks::{ckks_ciphertext_len, seeded_ckks_ciphertext_len};
+#[cfg(feature = "bfv")]
+pub use self::traced::traced_ciphertext_len;
+#[cfg(feature = "ckks")]
+pub use self::traced::traced_ckks_ciphertext_len;
 
 #[cfg(feature = "bfv")]
 use crate::bfv::{Ciphertext, SeededCiphertext};
 pub use crate::error::{Kind, WireError};
+use crate::modulus::Modulus;
 use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring};
 #[cfg(feature = "bfv")]
@@ -80,7 +89,7 @@ pub trait Wire: Sized {
     /// # Errors
     /// [`WireError`] names what is wrong: the kind, the parameters, the length, a field or a residue.
     fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
-        let mut reader = Reader { bytes, len: bytes.len() };
+        let mut reader = Reader::of(bytes);
         reader.header(Self::KIND, params)?;
         let value = Self::read(params, &mut reader)?;
         reader.end()?;
@@ -98,9 +107,12 @@ impl Writer {
     }
 
     fn poly(&mut self, ring: &Ring, poly: &Poly<Eval>) {
-        for (limb, q) in poly.limbs().zip(ring.moduli()) {
-            bits::pack(limb, q.bits(), &mut self.0);
-        }
+        poly.limbs().zip(ring.moduli()).for_each(|(limb, q)| self.residues(q, limb));
+    }
+
+    /// Residues of one modulus, a multiple of eight of them.
+    fn residues(&mut self, q: &Modulus, values: &[u64]) {
+        bits::pack(values, q.bits(), &mut self.0);
     }
 }
 
@@ -112,6 +124,10 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    const fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, len: bytes.len() }
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], WireError> {
         let consumed = self.len - self.bytes.len();
         let (head, tail) = self
@@ -156,19 +172,20 @@ impl<'a> Reader<'a> {
     }
 
     fn poly(&mut self, ring: &Ring) -> Result<Poly<Eval>, WireError> {
-        let packed = self.take(poly_len(ring))?;
+        let mut packed = Self::of(self.take(poly_len(ring))?);
         let mut poly: Poly<Eval> = ring.zero();
-        let mut rest = packed;
         for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
-            let (head, tail) = rest.split_at(bits::packed_len(limb.len(), q.bits()));
-            bits::unpack(head, q.bits(), limb);
-            // No early end: the largest is found in vectors.
-            if limb.iter().fold(0, |most, &x| most.max(x)) >= q.value() {
-                return Err(WireError::NotCanonical);
-            }
-            rest = tail;
+            packed.residues(q, limb)?;
         }
         Ok(poly)
+    }
+
+    /// Residues of one modulus.
+    fn residues(&mut self, q: &Modulus, out: &mut [u64]) -> Result<(), WireError> {
+        bits::unpack(self.take(bits::packed_len(out.len(), q.bits()))?, q.bits(), out);
+        // No early end: the largest is found in vectors.
+        let largest = out.iter().fold(0, |most, &x| most.max(x));
+        if largest < q.value() { Ok(()) } else { Err(WireError::NotCanonical) }
     }
 }
 
@@ -474,6 +491,9 @@ mod tests {
         assert_eq!(ciphertext.to_bytes(&params).len(), ciphertext_len(&params, 2, 2));
         assault(&ciphertext, PartialEq::eq);
         assault(&bfv.switch_to(&ciphertext, 1).unwrap(), PartialEq::eq);
+        let traced = bfv.trace(&ciphertext, 4).unwrap();
+        assert_eq!(traced.to_bytes(&params).len(), traced_ciphertext_len(&params, 2, 4));
+        assault(&traced, PartialEq::eq);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tacit_core::bfv::{Ciphertext, SeededCiphertext};
+use tacit_core::bfv::{Ciphertext, SeededCiphertext, TracedCiphertext};
 use tacit_fuzz::{World, decode};
 
 static WORLD: LazyLock<World> = LazyLock::new(World::new);
@@ -17,5 +17,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Some(seeded) = decode::<SeededCiphertext>(params, data) {
         WORLD.use_ciphertext(&WORLD.bfv.expand(&seeded));
+    }
+    if let Some(traced) = decode::<TracedCiphertext>(params, data) {
+        let _ = WORLD.bfv.decrypt_traced(&WORLD.secret, &traced);
     }
 });

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use tacit_core::ckks::{Ciphertext, Ckks, SeededCiphertext};
+use tacit_core::ckks::{Ciphertext, Ckks, SeededCiphertext, TracedCiphertext};
 use tacit_fuzz::{World, decode, use_approximate};
 
 static WORLD: LazyLock<(World, Ckks)> = LazyLock::new(|| {
@@ -21,5 +21,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Some(seeded) = decode::<SeededCiphertext>(world.params(), data) {
         use_approximate(world, ckks, &ckks.expand(&seeded));
+    }
+    if let Some(traced) = decode::<TracedCiphertext>(world.params(), data) {
+        let _ = ckks.decrypt_traced(&world.secret, &traced);
     }
 });

@@ -51,6 +51,10 @@ pub struct SeededCiphertext {
 pub struct Private<T>(T);
 
 impl<T> Private<T> {
+    pub(super) const fn new(value: T) -> Self {
+        Self(value)
+    }
+
     /// The value, to be kept by the key's owner.
     #[must_use]
     pub fn release(self) -> T {

@@ -209,18 +209,34 @@ impl Ckks {
     /// # Errors
     /// [`EvalError::MessageTooLarge`] if the bounds say that the message may have wrapped around.
     pub fn decrypt(&self, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Decrypted, EvalError> {
-        let bounds = self.rules(ciphertext.level()).check(ciphertext.bounds)?;
-        // The phase is small: the first primes already tell it.
+        let level = self.phase_level(ciphertext.level(), ciphertext.bounds)?;
+        let phase = self.small_phase(secret, ciphertext, level);
+        Ok(self.decrypted(phase, 1.0 / ciphertext.scale.value(), ciphertext.bounds, self.slot_count()))
+    }
+
+    /// The least level whose primes tell a phase with these bounds: it is small.
+    pub(super) fn phase_level(&self, level: usize, bounds: Bounds) -> Result<usize, EvalError> {
+        let bounds = self.rules(level).check(bounds)?;
         let fits = |level: &usize| self.rules(*level).check(bounds).is_ok();
-        let level = (1..ciphertext.level()).find(fits).unwrap_or(ciphertext.level());
-        let mut coefficients = self.small_phase(secret, ciphertext, level);
-        let (factor, total) = (1.0 / ciphertext.scale.value(), libm::exp2(bounds.total().log2()));
-        coefficients.iter_mut().for_each(|x| *x *= factor);
-        let (re, im) = coefficients.split_at_mut(self.slot_count());
+        Ok((1..level).find(fits).unwrap_or(level))
+    }
+
+    /// The first slots of a phase, times `unit`.
+    pub(super) fn decrypted(
+        &self,
+        mut phase: Zeroizing<Vec<f64>>,
+        unit: f64,
+        bounds: Bounds,
+        count: usize,
+    ) -> Decrypted {
+        phase.iter_mut().for_each(|x| *x *= unit);
+        let (re, im) = phase.split_at_mut(self.slot_count());
         self.transform.to_slots(re, im);
-        let slots = self.transform.places().iter().map(|&p| Complex::new(re[p as usize], im[p as usize]));
-        let error = libm::exp2(bounds.noise.log2()) + transform_error(self.params.degree()) * total;
-        Ok(Decrypted { slots: Zeroizing::new(slots.collect()), error: error * factor })
+        let places = &self.transform.places()[..count];
+        let slots = places.iter().map(|&p| Complex::new(re[p as usize], im[p as usize]));
+        let error =
+            libm::exp2(bounds.noise.log2()) + transform_error(self.params.degree()) * libm::exp2(bounds.total().log2());
+        Decrypted { slots: Zeroizing::new(slots.collect()), error: error * unit }
     }
 
     /// The coefficients of the phase, which is below half the product of the first `level` primes.
@@ -235,7 +251,7 @@ impl Ckks {
 
     /// Centred coefficients as doubles: mixed radix, `x = d_1 + q_1·(d_2 + q_2·(…))` with centred digits, of which the
     /// highest that is not 0 decides the sign, so that summing them in doubles loses nothing but the last bits.
-    fn to_doubles(&self, mut phase: Zeroizing<Poly<Coeff>>, level: usize) -> Zeroizing<Vec<f64>> {
+    pub(super) fn to_doubles(&self, mut phase: Zeroizing<Poly<Coeff>>, level: usize) -> Zeroizing<Vec<f64>> {
         let (at, degree) = (self.level(level), self.params.degree());
         let kernels = at.ring.kernels();
         for (i, scaler) in at.digits.iter().enumerate() {

@@ -78,14 +78,14 @@ impl Wire for SeededCiphertext {
 
 /// Positive numbers are ordered like their bits, so that one comparison refuses NaN, infinities, zero, denormals, negative
 /// numbers and numbers out of range.
-fn read_scale(bytes: &mut Reader<'_>) -> Result<Scale, WireError> {
+pub(super) fn read_scale(bytes: &mut Reader<'_>) -> Result<Scale, WireError> {
     let found = u64::from_le_bytes(bytes.array()?);
     let (min, max) = (Scale::MIN.value().to_bits(), Scale::MAX.value().to_bits());
     Scale::new(f64::from_bits(found)).ok_or(WireError::Field { name: "scale", found, min, max })
 }
 
 /// A bound is at most the level's modulus.
-fn read_bound(
+pub(super) fn read_bound(
     name: &'static str,
     params: &Params,
     level: usize,
@@ -100,7 +100,7 @@ fn read_bound(
 #[cfg(test)]
 mod tests {
     use super::super::tests::{assault, params, rng};
-    use super::super::{MAGIC, VERSION};
+    use super::super::{MAGIC, VERSION, traced_ckks_ciphertext_len};
     use super::*;
     use crate::ckks::{Ckks, Encoding};
     use crate::rlwe::SecretKey;
@@ -124,6 +124,9 @@ mod tests {
             let ciphertext = ckks.expand(&seeded);
             assert_eq!(ciphertext.to_bytes(&params).len(), ckks_ciphertext_len(&params, level, 2));
             assault(&ciphertext, PartialEq::eq);
+            let traced = ckks.trace(&ciphertext, 8).unwrap();
+            assert_eq!(traced.to_bytes(&params).len(), traced_ckks_ciphertext_len(&params, level, 8));
+            assault(&traced, PartialEq::eq);
             if level == 2 {
                 assault(&ckks.square(&ciphertext).unwrap(), PartialEq::eq);
             }
