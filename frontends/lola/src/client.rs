@@ -133,12 +133,19 @@ impl Client<'_> {
     }
 
     fn decrypt_exact(&self, bfv: &Bfv, bytes: &[u8]) -> Result<Decrypted, RunError> {
-        let decrypt = |(part, ciphertext): (usize, &bfv::Ciphertext)| {
+        let whole = |part, ciphertext: &bfv::Ciphertext| {
             self.check_form(part, ciphertext.level(), ciphertext.size())?;
-            Ok(bfv.decrypt(&self.secret, ciphertext)?.map(|plaintext| bfv.decode(&plaintext)))
+            Ok(bfv.decrypt(&self.secret, ciphertext)?)
         };
-        let parts = self.answer::<bfv::Ciphertext>(bytes)?;
-        let messages = parts.iter().enumerate().map(decrypt).collect::<Result<Vec<_>, RunError>>()?;
+        let traced = |part, ciphertext: &bfv::TracedCiphertext| {
+            self.check_form(part, ciphertext.level(), 2)?;
+            Ok(bfv.decrypt_traced(&self.secret, ciphertext)?)
+        };
+        let messages = match self.spec.answer.period {
+            None => self.each_part(bytes, whole)?,
+            Some(_) => self.each_part(bytes, traced)?,
+        };
+        let messages = messages.into_iter().map(|message| message.map(|plaintext| bfv.decode(&plaintext)));
         let places = &self.spec.answer.places;
         Ok(Decrypted::Exact(Private::collect(messages).map(|messages: Vec<Zeroizing<Vec<i128>>>| {
             Zeroizing::new(places.iter().map(|&(message, slot)| messages[message][slot]).collect())
@@ -147,24 +154,39 @@ impl Client<'_> {
 
     fn decrypt_approximate(&self, ckks: &Ckks, bytes: &[u8]) -> Result<Decrypted, RunError> {
         let Spec { result, answer, .. } = self.spec;
-        let decrypt = |(part, ciphertext): (usize, &ckks::Ciphertext)| {
+        let as_planned = |part, found: (ckks::Scale, ckks::Bounds)| {
+            if found == (result.encoded.scale, result.bounds) { Ok(()) } else { Err(MessageError::Scale { part }) }
+        };
+        let whole = |part, ciphertext: &ckks::Ciphertext| {
             self.check_form(part, ciphertext.level(), ciphertext.size())?;
-            if ciphertext.scale() != result.encoded.scale || ciphertext.bounds() != result.bounds {
-                return Err(MessageError::Scale { part }.into());
-            }
+            as_planned(part, (ciphertext.scale(), ciphertext.bounds()))?;
             Ok(ckks.decrypt(&self.secret, ciphertext)?)
         };
-        let parts = self.answer::<ckks::Ciphertext>(bytes)?;
-        let messages = parts.iter().enumerate().map(decrypt).collect::<Result<Vec<_>, RunError>>()?;
+        let traced = |part, ciphertext: &ckks::TracedCiphertext| {
+            self.check_form(part, ciphertext.level(), 2)?;
+            as_planned(part, (ciphertext.scale(), ciphertext.bounds()))?;
+            Ok(ckks.decrypt_traced(&self.secret, ciphertext)?)
+        };
+        let messages = match answer.period {
+            None => self.each_part(bytes, whole)?,
+            Some(_) => self.each_part(bytes, traced)?,
+        };
         let unit = f64::from(result.encoded.exponent).exp2() / answer.factor as f64;
         Ok(Decrypted::Approximate { messages, places: answer.places.clone(), unit })
     }
 
-    fn answer<T: Wire>(&self, bytes: &[u8]) -> Result<Vec<T>, MessageError> {
+    /// The messages of an answer, decrypted.
+    fn each_part<T: Wire, D>(
+        &self,
+        bytes: &[u8],
+        decrypt: impl Fn(usize, &T) -> Result<D, RunError>,
+    ) -> Result<Vec<D>, RunError> {
         let (of, params, len) = (self.spec.fingerprint, self.spec.params(), self.spec.answer_part_len());
-        message::read(MessageKind::Answer, of, params, bytes, self.spec.answer_messages, len)
+        let parts: Vec<T> = message::read(MessageKind::Answer, of, params, bytes, self.spec.answer_messages, len)?;
+        parts.iter().enumerate().map(|(part, ciphertext)| decrypt(part, ciphertext)).collect()
     }
 
+    /// Of traces only the level is left to check: those of other periods have other lengths.
     fn check_form(&self, part: usize, level: usize, size: usize) -> Result<(), MessageError> {
         let expected = self.spec.result.level;
         if (level, size) == (expected, 2) { Ok(()) } else { Err(MessageError::Form { part, level, size, expected }) }

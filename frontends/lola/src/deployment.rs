@@ -41,11 +41,12 @@ impl Deployment {
         let Planned { layout, params, lowered, .. } = planned;
         let plan = lowered.plan();
         let mut hash = Sha256::new();
-        hash.update(b"tacit lola deployment 2");
+        hash.update(b"tacit lola deployment 3");
         hash.update(network.fingerprint().as_bytes());
         hash.update(plan.name().as_bytes());
         hash.update(layout.to_string().as_bytes());
         hash.update(plan.to_string().as_bytes());
+        hash.update(plan.answer().period.unwrap_or_default().to_le_bytes());
         hash.update(params.fingerprint());
         let of = |register: Option<&_>| register.map(|&register| *lowered.state(register));
         let (query, result) = (of(Some(&planner::FIRST_INPUT)), of(plan.outputs().first()));

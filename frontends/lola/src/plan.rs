@@ -298,8 +298,25 @@ impl Plains {
 pub struct Answer {
     /// For each output value, the message of the answer and the slot that hold it, in its real part.
     pub places: Vec<(usize, usize)>,
+    /// If the client sums: each value is that of all slots of its row that are congruent to its own modulo this period.
+    pub period: Option<usize>,
     /// Every value is there times this factor.
     pub factor: i128,
+}
+
+impl Answer {
+    /// How many slots make a value.
+    #[must_use]
+    pub fn terms(&self, shape: MessageShape) -> usize {
+        self.period.map_or(1, |period| shape.row / period)
+    }
+
+    /// The slots that make the value in a slot.
+    pub fn slots_of(&self, shape: MessageShape, slot: usize) -> impl Iterator<Item = usize> {
+        let period = self.period.unwrap_or(shape.row);
+        let start = slot - slot % shape.row;
+        (start + slot % shape.row % period..start + shape.row).step_by(period)
+    }
 }
 
 impl Plan {

@@ -6,6 +6,7 @@
 
 use tacit_core::backend::Kernels;
 use tacit_core::params::{Params, Security};
+use tacit_core::rlwe::MIN_TRACE_PERIOD;
 use tacit_model::{Network, Op};
 
 use crate::cost::{Sizes, Work};
@@ -350,6 +351,7 @@ impl<'a> Walk<'a> {
 
     fn linear(&mut self, i: usize, name: &'a str, op: &Op) -> Option<()> {
         let layer = Linear::new(op, self.network.shapes()[i], self.network.shapes()[i + 1]);
+        let layer = if i + 1 == self.network.layers().len() { layer.last() } else { layer };
         if let Some(square) = self.pending.take() {
             let period = self.x.representation.period()?;
             let y = self.b.squared_pairs(&self.x, &layer, period);
@@ -384,7 +386,7 @@ impl<'a> Walk<'a> {
                 {
                     return Some((Target::Within { period }, "a row per segment"));
                 }
-                let least = self.way.share(self.network, i, outputs).next_power_of_two();
+                let least = self.way.share(self.network, i, outputs).next_power_of_two().max(MIN_TRACE_PERIOD);
                 let period = period.filter(|_| self.x.representation.is_segmented()).unwrap_or(least);
                 // The rows of the squares of pairs need a segment each.
                 let rows = self.network.shapes().get(i + 3).map_or(1, |shape| shape.iter().product());

@@ -26,6 +26,12 @@ pub trait Representation: fmt::Display {
 
     /// Message and slot of the value at `index`, the first of them if there are copies.
     fn locate(&self, index: usize) -> (usize, usize);
+
+    /// The period modulo which slots of a row are congruent that make a value, if they must or may be summed by whoever
+    /// decrypts.
+    fn trace_period(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// One message; value `i` in slot `i`.

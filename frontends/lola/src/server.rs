@@ -1,7 +1,10 @@
 //! The server half: holds the network and never a secret key.
 
+use tacit_core::error::EvalError;
 use tacit_core::rlwe::{EvaluationKeys, NoiseBound};
+use tacit_core::wire::Wire;
 use tacit_core::{bfv, ckks};
+use zeroize::Zeroizing;
 
 use crate::error::{MessageError, MessageKind, PlanError, RunError};
 use crate::evaluate::approximate::{self, Approximate};
@@ -70,7 +73,7 @@ impl<'a> Server<'a> {
                 let parts: Vec<bfv::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
                 let inputs = parts.into_iter().map(|part| bfv.expand_owned(part)).collect();
                 let outputs = run(plan, &Exact::new(bfv, prepared, &keys.0, memory), inputs, executor, progress)?;
-                message::write(MessageKind::Answer, of, params, &outputs)
+                self.answer(&outputs, |output, period| bfv.trace(output, period))?
             }
             Weights::Ckks(ckks, prepared, pool) => {
                 let parts: Vec<ckks::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
@@ -78,10 +81,26 @@ impl<'a> Server<'a> {
                 let inputs = parts.into_iter().map(|part| ckks.expand_owned(part)).collect();
                 let evaluator = Approximate::new(ckks, self.lowered, prepared, &keys.0, pool);
                 let outputs = run(plan, &evaluator, inputs, executor, progress)?;
-                message::write(MessageKind::Answer, of, params, &outputs)
+                self.answer(&outputs, |output, period| ckks.trace(output, period))?
             }
         };
         Ok(answer.to_vec())
+    }
+
+    /// The outputs, or what of them tells the sums that the client is to see.
+    fn answer<C: Wire, T: Wire>(
+        &self,
+        outputs: &[C],
+        trace: impl Fn(&C, usize) -> Result<T, EvalError>,
+    ) -> Result<Zeroizing<Vec<u8>>, EvalError> {
+        let (kind, of, params) = (MessageKind::Answer, self.spec.fingerprint, self.spec.params());
+        match self.spec.answer.period {
+            None => Ok(message::write(kind, of, params, outputs)),
+            Some(period) => {
+                let traced = outputs.iter().map(|output| trace(output, period)).collect::<Result<Vec<_>, _>>()?;
+                Ok(message::write(kind, of, params, &traced))
+            }
+        }
     }
 
     /// A query at another scale or level would be evaluated to nonsense.

@@ -116,9 +116,12 @@ impl Spec {
     }
 
     pub(crate) fn answer_part_len(&self) -> usize {
-        match &self.crypto {
-            Crypto::Bfv(bfv) => wire::ciphertext_len(bfv.params(), self.result.level, 2),
-            Crypto::Ckks(ckks) => wire::ckks_ciphertext_len(ckks.params(), self.result.level, 2),
+        let (params, level) = (self.params(), self.result.level);
+        match (&self.crypto, self.answer.period) {
+            (Crypto::Bfv(_), None) => wire::ciphertext_len(params, level, 2),
+            (Crypto::Bfv(_), Some(period)) => wire::traced_ciphertext_len(params, level, period),
+            (Crypto::Ckks(_), None) => wire::ckks_ciphertext_len(params, level, 2),
+            (Crypto::Ckks(_), Some(period)) => wire::traced_ckks_ciphertext_len(params, level, period),
         }
     }
 }

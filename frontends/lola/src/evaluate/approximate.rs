@@ -182,7 +182,7 @@ impl Evaluator for Approximate<'_> {
         self.pool.recycle(value.level(), value);
     }
 
-    /// With bounds on the noise alone, and those of the plan: see [`crate::lower::approximate`].
+    /// With the plan's bounds: see [`crate::lower::approximate`].
     fn finish(&self, register: Register, value: Ciphertext) -> Ciphertext {
         value.with_bounds(self.lowered.state(register).bounds)
     }

@@ -7,8 +7,8 @@
 //! checked: the variance of the error is followed slot by slot through the lowered plan (`track`).
 //!
 //! Only the outputs must fit the modulus. Addition, multiplication, key switching and rescaling commute with reduction
-//! modulo `Q`, so that a value between input and output that exceeds its modulus does no harm: the bounds that ciphertexts
-//! carry on the way are those of their noise alone. The bound on outputs is the network's own.
+//! modulo `Q`, so that a value between input and output that exceeds its modulus does no harm, with its error: ciphertexts
+//! carry no bounds on the way. The bound on outputs is the network's own; where the client sums slots it is on their mean.
 
 mod design;
 mod errors;

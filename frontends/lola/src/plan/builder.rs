@@ -63,7 +63,7 @@ impl Builder {
     pub fn finish<R: Representation>(mut self, output: &Packed<R>, factor: i128) -> Plan {
         self.plan.outputs.clone_from(&output.registers);
         let places = (0..output.representation.len()).map(|i| output.representation.locate(i)).collect();
-        self.plan.answer = Answer { places, factor };
+        self.plan.answer = Answer { places, period: output.representation.trace_period(), factor };
         self.plan.plains = Arc::new(self.plains);
         self.plan
     }

@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tacit_core::rlwe::MIN_TRACE_PERIOD;
 use tacit_model::{Op as LayerOp, Shape};
 
 use super::{Builder, FactorId, MessageShape, Op, Packed, Register, Slots};
-use crate::representation::{Cell, Layout, Place};
+use crate::representation::{Cell, Layout, Place, Representation};
 
 /// The most slots of all plaintexts of a layer: 2^27, a gigabyte of weights.
 pub const MAX_SLOTS: usize = 1 << 27;
@@ -25,6 +26,8 @@ pub struct Linear<'a> {
     op: &'a LayerOp,
     input: Shape,
     output: Shape,
+    /// Whether the client reads the outputs.
+    last: bool,
 }
 
 /// Where the outputs of a linear layer go.
@@ -51,7 +54,18 @@ impl<'a> Linear<'a> {
     /// A layer that maps values of shape `input` to `output`.
     #[must_use]
     pub const fn new(op: &'a LayerOp, input: Shape, output: Shape) -> Self {
-        Self { op, input, output }
+        Self { op, input, output, last: false }
+    }
+
+    /// The same layer, whose outputs nobody reads but the client, who can sum slots without a key switch.
+    #[must_use]
+    pub const fn last(self) -> Self {
+        Self { last: true, ..self }
+    }
+
+    /// Whether the client makes the sums over segments of `period` slots.
+    const fn sums_are_read(&self, period: usize) -> bool {
+        self.last && period >= MIN_TRACE_PERIOD
     }
 
     /// Values that it makes.
@@ -112,7 +126,7 @@ impl Builder {
                 *register = self.sum(vec![*register, conjugate]);
             }
         }
-        let (layout, folds) = target.result(layer.outputs(), shape);
+        let (layout, folds) = target.result(layer, shape);
         let folded: Vec<_> = registers.into_iter().map(|register| self.fold(register, folds.clone())).collect();
         let layout = layout.times(x.representation.factor * if paired { 2 } else { 1 });
         Some(self.with_bias(folded, layout, layer))
@@ -141,7 +155,7 @@ impl Builder {
         let product = self.push(Op::Multiply { factors: [z, mixed] });
         let register = self.fold(product, 1..period);
         let factor = 2 * x.representation.factor.pow(2);
-        let layout = Layout::spaced(layer.outputs(), period, shape.slots()).times(factor);
+        let layout = within(layer, period, shape).times(factor);
         self.with_bias(vec![register], layout, layer)
     }
 
@@ -149,9 +163,11 @@ impl Builder {
     fn with_bias(&mut self, registers: Vec<Register>, layout: Layout, layer: &Linear<'_>) -> Packed<Layout> {
         let bias = |value: Option<usize>| value.map_or(0, |output| layer.bias(output) * layout.factor);
         let part = |of: fn(Cell) -> Option<usize>, cells: &[Cell]| cells.iter().map(|&cell| bias(of(cell))).collect();
+        let (shape, trace) = (self.plan.shape, layout.trace_period());
         let add = |(register, cells): (Register, &Vec<Cell>)| {
+            let re = trace.map_or_else(|| part(Cell::re, cells), |period| spread(part(Cell::re, cells), period, shape));
             let im = if layout.is_paired() { part(Cell::im, cells) } else { Vec::new() };
-            let plain = self.addend(Slots { re: part(Cell::re, cells), im });
+            let plain = self.addend(Slots { re, im });
             self.push(Op::AddPlain { input: register, plain })
         };
         let registers = registers.into_iter().zip(layout.cells()).map(add).collect();
@@ -181,14 +197,40 @@ impl Builder {
     }
 }
 
+/// Outputs summed within segments, which the client reads alone if it can: of the last layer nothing else is shown. The
+/// segments after the last output are empty, so that its sums of slots are the outputs still.
+fn within(layer: &Linear<'_>, period: usize, shape: MessageShape) -> Layout {
+    let layout = Layout::spaced(layer.outputs(), period, shape.slots());
+    let all = (layer.outputs() * period).next_power_of_two();
+    if layer.sums_are_read(all) && all < shape.row { layout.traced(all) } else { layout }
+}
+
+/// Values spread evenly over the slots that are summed to them, so that none is larger than the mean of a sum.
+fn spread(values: Vec<i128>, period: usize, shape: MessageShape) -> Vec<i128> {
+    let terms = (shape.row / period) as i128;
+    let mut out = vec![0; values.len()];
+    for (slot, value) in values.into_iter().enumerate().filter(|(_, value)| *value != 0) {
+        let start = slot - slot % shape.row;
+        for k in 0..terms {
+            let other = start + (slot - start + k as usize * period) % shape.row;
+            out[other] += value.div_euclid(terms) + i128::from(k < value.rem_euclid(terms));
+        }
+    }
+    out
+}
+
 impl Target {
     /// The layout that comes out, and the widths to fold.
-    fn result(&self, outputs: usize, shape: MessageShape) -> (Layout, core::ops::Range<usize>) {
-        let slots = shape.slots();
+    fn result(&self, layer: &Linear<'_>, shape: MessageShape) -> (Layout, core::ops::Range<usize>) {
+        let (outputs, slots) = (layer.outputs(), shape.slots());
         match self {
+            // Rows are folded, segments are summed by the client.
+            Self::Across { period, .. } if layer.sums_are_read(*period) => {
+                (Layout::dense(outputs, slots).traced(*period), shape.row..slots)
+            }
             Self::Place(layout) => (layout.clone(), slots..slots),
             Self::Across { period, paired } => (Layout::replicated(outputs, *period, slots, *paired), *period..slots),
-            Self::Within { period } => (Layout::spaced(outputs, *period, slots), 1..*period),
+            Self::Within { period } => (within(layer, *period, shape), 1..*period),
         }
     }
 
@@ -248,7 +290,7 @@ struct Diagonals {
 impl Diagonals {
     fn new(shape: MessageShape, x: &Layout, layer: &Linear<'_>, target: &Target) -> Option<Self> {
         let outputs = layer.outputs();
-        let result = target.result(outputs, shape).0;
+        let result = target.result(layer, shape).0;
         let (mut inputs, places) =
             (x.places(), if let Target::Place(layout) = target { layout.places() } else { Vec::new() });
         let pairs = (x.is_paired(), result.is_paired());

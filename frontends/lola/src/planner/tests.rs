@@ -17,7 +17,9 @@ fn clear(plan: &Plan, layout: &Layout, input: &[i64]) -> Vec<i128> {
     };
     let inputs = layout.cells().iter().map(message).collect();
     let answers = run(plan, &evaluator, inputs, &Sequential, &|_, _| {}).unwrap();
-    plan.answer().places.iter().map(|&(message, slot)| answers[message][slot].0).collect()
+    let sum =
+        |message: usize, slot| plan.answer().slots_of(plan.shape(), slot).map(|slot| answers[message][slot].0).sum();
+    plan.answer().places.iter().map(|&(message, slot)| centre(sum(message, slot), MODULUS.into())).collect()
 }
 
 /// All ways on all shapes of messages, against the interpreter; gives how many there were.

@@ -51,6 +51,7 @@ pub struct Layout {
     /// Every value is there times this factor.
     pub(crate) factor: i128,
     cells: Vec<Vec<Cell>>,
+    trace: Option<usize>,
 }
 
 /// What a layout is made for, with the slots of a segment where there are segments.
@@ -124,7 +125,7 @@ impl Layout {
     }
 
     fn new(kind: Kind, len: usize, cells: Vec<Vec<Cell>>) -> Self {
-        Self { kind, len, factor: 1, cells }
+        Self { kind, len, factor: 1, cells, trace: None }
     }
 
     /// One message; value `i` in slot `i`.
@@ -209,6 +210,13 @@ impl Layout {
         Self::new(Kind::Spaced, len, vec![(0..slots).map(cell).collect()])
     }
 
+    /// The same places, of values that are sums: of all slots of the place's row that are congruent to it modulo `period`.
+    #[must_use]
+    pub const fn traced(mut self, period: usize) -> Self {
+        self.trace = Some(period);
+        self
+    }
+
     /// The same places for the squares of the values.
     #[must_use]
     pub(crate) fn squared(mut self) -> Self {
@@ -246,6 +254,10 @@ impl Representation for Layout {
         let found = self.cells.iter().enumerate().find_map(|(message, cells)| Some((message, at(cells)?)));
         found.unwrap_or_default()
     }
+
+    fn trace_period(&self) -> Option<usize> {
+        self.trace
+    }
 }
 
 impl fmt::Display for Kind {
@@ -267,7 +279,8 @@ impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let filled = |cells: &Vec<Cell>| cells.iter().filter(|cell| **cell != Cell::default()).count();
         let values = self.cells.first().map_or(0, filled);
-        write!(f, "{} × {values} {}", self.cells.len(), self.kind)
+        let traced = if self.trace.is_some() { ", traced" } else { "" };
+        write!(f, "{} × {values} {}{traced}", self.cells.len(), self.kind)
     }
 }
 

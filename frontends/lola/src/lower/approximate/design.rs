@@ -48,6 +48,8 @@ impl Design {
     pub(super) fn new(plan: &Plan, gains: &Gains, bound: u128, precision: f64, divisions: Divisions) -> Self {
         let largest = bound as f64 * plan.answer().factor as f64;
         let total = (largest * (-precision).exp2() / DEVIATIONS).powi(2);
+        // Sums that the client makes are means in the ciphertext.
+        let largest = largest / plan.answer().terms(plan.shape()) as f64;
         let scales = |shares: &BTreeMap<Source, f64>| -> Scales {
             shares.iter().map(|(&source, share)| (source, gains.scale(source, total * share))).collect()
         };

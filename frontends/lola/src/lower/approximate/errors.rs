@@ -45,6 +45,13 @@ pub(super) fn spread(plan: &Plan, op: &Op, operands: &[(&[Complex], &[f64])], ad
     }
 }
 
+/// The largest variance of what the client reads in an output: of its slots, or of their sums.
+pub(super) fn of_values(plan: &Plan, variances: &[f64]) -> f64 {
+    let sums = 0..plan.answer().period.unwrap_or(variances.len());
+    let sum = |slot| plan.answer().slots_of(plan.shape(), slot).map(|slot| variances[slot]).sum::<f64>();
+    sums.map(sum).fold(0.0, f64::max)
+}
+
 /// `Var(ab) = |a|²·v_b + |b|²·v_a + v_a·v_b` for independent errors, which those of a square are not.
 fn product(a: (&[Complex], &[f64]), b: (&[Complex], &[f64]), single: f64, both: f64) -> Vec<f64> {
     let mixed = |i: usize| norm(&a.0[i]) * b.1[i] + norm(&b.0[i]) * a.1[i];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tacit_core::ckks::Deviations;
 
 use super::Sample;
-use super::errors::{Added, spread};
+use super::errors::{Added, of_values, spread};
 use crate::plan::{Op, Plan, Register};
 
 /// A set of operations that make a scale grow, alike: those of one kind in one stage.
@@ -107,8 +107,7 @@ fn gain(plan: &Plan, sample: &Sample, typical: &Deviations, classes: &[Source], 
         let result = if first_order(op) { without_second_order(op, &operands, result) } else { result };
         variances.push(result);
     }
-    let outputs = plan.outputs().iter().flat_map(|output| &variances[output.0]);
-    outputs.copied().fold(0.0, f64::max)
+    plan.outputs().iter().map(|output| of_values(plan, &variances[output.0])).fold(0.0, f64::max)
 }
 
 /// Takes the product of the variances out again.

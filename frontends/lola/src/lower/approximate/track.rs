@@ -7,7 +7,7 @@ use tacit_core::error::EvalError;
 use tacit_core::rlwe::NoiseBound;
 
 use super::design::Design;
-use super::errors::{Added, spread};
+use super::errors::{Added, of_values, spread};
 use super::gains::Growth;
 use super::{DEVIATIONS, Lowered, Sample};
 use crate::error::PlanError;
@@ -185,18 +185,22 @@ impl<'a> Track<'a> {
         let unit = encoded.unit().exp2();
         let noise = NoiseBound::new(DEVIATIONS * unit * variances.iter().copied().fold(0.0, f64::max).sqrt());
         let typical = if self.follow { self.sample.largest(origin) * unit } else { 1.0 };
-        // Whether a value between fits its modulus does not matter: see [`super`].
-        let bounds = Bounds { message: NoiseBound::new(1.0), noise };
+        // Whether what is between fits its modulus does not matter: see [`super`].
+        let bounds = Bounds { message: NoiseBound::new(1.0), noise: NoiseBound::new(1.0) };
         State { level, noise, limit: typical.max(1.0).log2(), encoded, bounds }
     }
 
-    /// The outputs carry the bound on outputs.
+    /// The outputs carry the bound on outputs, or on the means whose sums they are.
     fn finish(mut self, bound: u128) -> Option<(Lowered, f64)> {
-        let largest = bound as f64 * self.plan.answer().factor as f64;
+        let terms = self.plan.answer().terms(self.plan.shape()) as f64;
+        let largest = bound as f64 * self.plan.answer().factor as f64 / terms;
         let mut error = f64::NEG_INFINITY;
         for output in self.plan.outputs() {
             let register = self.renamed[output.0];
+            let deviation = of_values(self.plan, &self.registers[register.0].0).sqrt() / terms;
             let state = &mut self.out.states[register.0];
+            state.noise = NoiseBound::new(DEVIATIONS * state.encoded.unit().exp2() * deviation);
+            state.bounds.noise = state.noise;
             let message = NoiseBound::new(largest * state.encoded.unit().exp2());
             state.bounds.message = message;
             state.limit = message.log2();
