@@ -50,8 +50,8 @@ pub(crate) enum Command {
 pub(crate) struct NetArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "mnist", help = help::net())]
     pub(crate) net: NetSource,
-    /// What the plan is for: the least time, the smallest query, or Table 1 of the LoLa paper [default: latency, or
-    /// upload for networks whose paper sends one message]
+    /// What the plan is for: the least time, the smallest query, the most inputs a second, or Table 1 of the LoLa paper
+    /// [default: latency, or upload for networks whose paper sends one message]
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) plan: Option<PlanName>,
     /// How to encrypt: bfv, exact; ckks, approximate and faster; clear, not at all (`eval` only)
@@ -94,6 +94,8 @@ pub(crate) enum PlanName {
     Latency,
     /// The smallest query
     Upload,
+    /// The least time for each of many inputs, thousands to a query
+    Throughput,
 }
 
 // The values below have no doc comments: each would stretch `--help` by several lines. The argument explains them.

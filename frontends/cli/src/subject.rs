@@ -95,6 +95,7 @@ impl PlanName {
             Self::Paper => Goal::Paper,
             Self::Latency => Goal::Latency,
             Self::Upload => Goal::Upload,
+            Self::Throughput => Goal::Throughput,
         }
     }
 }
@@ -105,6 +106,7 @@ impl fmt::Display for PlanName {
             Self::Paper => "paper",
             Self::Latency => "latency",
             Self::Upload => "upload",
+            Self::Throughput => "throughput",
         })
     }
 }

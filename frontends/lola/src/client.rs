@@ -68,27 +68,53 @@ impl Client<'_> {
     /// [`RunError::Input`] for the wrong number of values, [`RunError::Range`] for a value that the network does not read,
     /// [`RunError::Eval`] for a value outside the plaintext range.
     pub fn encrypt(&self, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
-        self.check(input)?;
+        self.encrypt_batch(&[input], rng)
+    }
+
+    /// Encrypts one to [`Spec::batch`] inputs as one query: it takes the server as long as a full one.
+    ///
+    /// # Errors
+    /// [`RunError::Batch`] for another number of inputs; those of [`Client::encrypt`].
+    pub fn encrypt_batch(&self, inputs: &[impl AsRef<[i64]>], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
+        let inputs: Vec<&[i64]> = inputs.iter().map(AsRef::as_ref).collect();
+        if !(1..=self.spec.batch).contains(&inputs.len()) {
+            return Err(RunError::Batch { found: inputs.len(), most: self.spec.batch });
+        }
+        inputs.iter().try_for_each(|input| self.check(input))?;
         match &self.spec.crypto {
-            Crypto::Bfv(bfv) => self.encrypt_exact(bfv, input, rng),
-            Crypto::Ckks(ckks) => self.encrypt_approximate(ckks, input, rng),
+            Crypto::Bfv(bfv) => self.encrypt_exact(bfv, &inputs, rng),
+            Crypto::Ckks(ckks) => self.encrypt_approximate(ckks, &inputs, rng),
         }
     }
 
-    fn encrypt_exact(&self, bfv: &Bfv, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
-        let value = |cell: &Cell| cell.re().map_or(0, |value| i128::from(input[value]));
+    fn encrypt_exact(&self, bfv: &Bfv, inputs: &[&[i64]], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
         let message = |cells: &Vec<Cell>| {
-            let values: Zeroizing<Vec<i128>> = Zeroizing::new(cells.iter().map(value).collect());
+            let values = self.slots(cells, inputs);
+            let values = values.map(|(input, cell)| cell.re().map_or(0, |value| i128::from(input[value])));
+            let values: Zeroizing<Vec<i128>> = Zeroizing::new(values.collect());
             bfv.encrypt(&self.secret, &bfv.encode(&values)?, rng)
         };
         self.query(self.spec.layout.cells().iter().map(message))
     }
 
-    fn encrypt_approximate(&self, ckks: &Ckks, input: &[i64], rng: &mut impl CryptoRng) -> Result<Vec<u8>, RunError> {
+    /// What a message holds: for each slot the input that it is about, and what of it.
+    fn slots<'b>(&self, cells: &'b [Cell], inputs: &'b [&'b [i64]]) -> impl Iterator<Item = (&'b [i64], Cell)> {
+        let batched = self.spec.batch > 1;
+        let slot = move |i: usize| if batched { (inputs[i], cells[0]) } else { (inputs[0], cells[i]) };
+        (0..if batched { inputs.len() } else { cells.len() }).map(slot)
+    }
+
+    fn encrypt_approximate(
+        &self,
+        ckks: &Ckks,
+        inputs: &[&[i64]],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, RunError> {
         let (encoding, unit) = self.input_encoding();
-        let part = |value: Option<usize>| value.map_or(0.0, |value| input[value] as f64 * unit);
+        let part = |input: &[i64], value: Option<usize>| value.map_or(0.0, |value| input[value] as f64 * unit);
         let message = |cells: &Vec<Cell>| {
-            let values = cells.iter().map(|cell| Complex::new(part(cell.re()), part(cell.im())));
+            let values = self.slots(cells, inputs);
+            let values = values.map(|(input, cell)| Complex::new(part(input, cell.re()), part(input, cell.im())));
             let values: Zeroizing<Vec<Complex>> = Zeroizing::new(values.collect());
             ckks.encrypt(&self.secret, &ckks.encode_complex(&values, &encoding)?, rng)
         };
@@ -126,10 +152,11 @@ impl Client<'_> {
     /// # Errors
     /// [`RunError::Message`] for malformed bytes, [`RunError::Eval`] if the noise bound says that they could be wrong.
     pub fn decrypt(&self, bytes: &[u8]) -> Result<PrivateLogits, RunError> {
-        Ok(PrivateLogits(match &self.spec.crypto {
+        let messages = match &self.spec.crypto {
             Crypto::Bfv(bfv) => self.decrypt_exact(bfv, bytes)?,
             Crypto::Ckks(ckks) => self.decrypt_approximate(ckks, bytes)?,
-        }))
+        };
+        Ok(PrivateLogits { messages, places: self.spec.answer.places.clone(), batch: self.spec.batch })
     }
 
     fn decrypt_exact(&self, bfv: &Bfv, bytes: &[u8]) -> Result<Decrypted, RunError> {
@@ -146,10 +173,7 @@ impl Client<'_> {
             Some(_) => self.each_part(bytes, traced)?,
         };
         let messages = messages.into_iter().map(|message| message.map(|plaintext| bfv.decode(&plaintext)));
-        let places = &self.spec.answer.places;
-        Ok(Decrypted::Exact(Private::collect(messages).map(|messages: Vec<Zeroizing<Vec<i128>>>| {
-            Zeroizing::new(places.iter().map(|&(message, slot)| messages[message][slot]).collect())
-        })))
+        Ok(Decrypted::Exact(Private::collect(messages)))
     }
 
     fn decrypt_approximate(&self, ckks: &Ckks, bytes: &[u8]) -> Result<Decrypted, RunError> {
@@ -172,7 +196,7 @@ impl Client<'_> {
             Some(_) => self.each_part(bytes, traced)?,
         };
         let unit = f64::from(result.encoded.exponent).exp2() / answer.factor as f64;
-        Ok(Decrypted::Approximate { messages, places: answer.places.clone(), unit })
+        Ok(Decrypted::Approximate { messages, unit })
     }
 
     /// The messages of an answer, decrypted.
@@ -197,15 +221,19 @@ impl Client<'_> {
 ///
 /// Approximate ones are as secret as the key until they are released: see [`ckks::Decrypted`].
 #[derive(Debug)]
-pub struct PrivateLogits(Decrypted);
+pub struct PrivateLogits {
+    messages: Decrypted,
+    /// Message and slot of each logit of the first input; those of the others are in the slots that follow.
+    places: Vec<(usize, usize)>,
+    batch: usize,
+}
 
 #[derive(Debug)]
 enum Decrypted {
     /// The factor of exact answers is 1: no secret is divided.
-    Exact(Private<Zeroizing<Vec<i128>>>),
+    Exact(Private<Vec<Zeroizing<Vec<i128>>>>),
     Approximate {
         messages: Vec<ckks::Decrypted>,
-        places: Vec<(usize, usize)>,
         unit: f64,
     },
 }
@@ -225,14 +253,33 @@ pub enum Logits {
 }
 
 impl PrivateLogits {
-    /// The logits; approximate ones rounded to the precision that the noise bound vouches for.
+    /// The logits; approximate ones rounded to the precision that the noise bound vouches for. Of a batch, those of the
+    /// first input.
     ///
     /// # Errors
     /// [`RunError::Eval`] if the noise bound vouches for nothing.
     pub fn release(self) -> Result<Logits, RunError> {
-        Ok(match self.0 {
-            Decrypted::Exact(logits) => Logits::Exact(core::mem::take(&mut *logits.release())),
-            Decrypted::Approximate { messages, places, unit } => {
+        let mut logits = self.release_batch(1)?;
+        Ok(logits.swap_remove(0))
+    }
+
+    /// The logits of the first `inputs` inputs of a batch.
+    ///
+    /// # Errors
+    /// [`RunError::Batch`] if a query does not take so many; those of [`PrivateLogits::release`].
+    pub fn release_batch(self, inputs: usize) -> Result<Vec<Logits>, RunError> {
+        let Self { messages, places, batch } = self;
+        if !(1..=batch).contains(&inputs) {
+            return Err(RunError::Batch { found: inputs, most: batch });
+        }
+        let at = |input: usize| places.iter().map(move |&(message, slot)| (message, slot + input));
+        Ok(match messages {
+            Decrypted::Exact(messages) => {
+                let slots = messages.release();
+                let values = |input| at(input).map(|(message, slot)| slots[message][slot]).collect();
+                (0..inputs).map(|input| Logits::Exact(values(input))).collect()
+            }
+            Decrypted::Approximate { messages, unit } => {
                 let mut error: f64 = 0.0;
                 let mut slots = Vec::with_capacity(messages.len());
                 for message in messages {
@@ -240,8 +287,8 @@ impl PrivateLogits {
                     error = error.max(message.error() + f64::from(-bits).exp2() / 2.0);
                     slots.push(Zeroizing::new(message.release_real(bits)?));
                 }
-                let values = places.iter().map(|&(message, slot)| slots[message][slot] * unit).collect();
-                Logits::Approximate { values, error: error * unit }
+                let values = |input| at(input).map(|(message, slot)| slots[message][slot] * unit).collect();
+                (0..inputs).map(|input| Logits::Approximate { values: values(input), error: error * unit }).collect()
             }
         })
     }

@@ -38,7 +38,7 @@ impl Deployment {
     /// See [`Deployment::new`].
     pub fn with_kernels(network: &Network, goal: Goal, scheme: Scheme, kernels: Kernels) -> Result<Self, PlanError> {
         let (planned, choices) = planner::plan(network, goal, scheme, kernels)?;
-        let Planned { layout, params, lowered, .. } = planned;
+        let Planned { layout, params, lowered, choice } = planned;
         let plan = lowered.plan();
         let mut hash = Sha256::new();
         hash.update(b"tacit lola deployment 3");
@@ -56,6 +56,7 @@ impl Deployment {
         let digest = hash.finalize();
         let spec = Spec {
             fingerprint: Fingerprint(core::array::from_fn(|i| digest[i])),
+            batch: choice.batch,
             inputs: network.inputs(),
             input_range: network.input_range(),
             query: query.ok_or(PlanError::Empty)?,

@@ -267,6 +267,14 @@ pub enum RunError {
         /// Values given.
         found: usize,
     },
+    /// No input, or more inputs than a query takes.
+    #[error("{found} inputs for a query that takes 1 to {most}: split them, or plan for throughput")]
+    Batch {
+        /// Inputs given.
+        found: usize,
+        /// The most that a query takes.
+        most: usize,
+    },
     /// A value outside the range that the network reads.
     #[error(
         "input value {index} is {value}; the network reads {low} to {high}: scale the input as the network was trained"

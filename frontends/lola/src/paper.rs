@@ -1,9 +1,11 @@
-//! The paper's own plans: Table 1 of Brutzkus, Elisha and Gilad-Bachrach (2019), LoLa on MNIST, and LoLa-Small.
+//! The paper's own plans: Table 1 of Brutzkus, Elisha and Gilad-Bachrach (2019), LoLa on MNIST, LoLa-Small, and the linear
+//! layer of its CalTech-101.
 //!
 //! A plan is made from the network, for any network of its shape: a convolution, a square, a dense layer, and for the first
-//! one another square and dense layer. The paper's message is a whole plaintext of `n = 8192` slots; its rotations go
-//! around all of them. Those of BFV go around rows of `n/2`, so that a message here is one of the two rows of a ring of twice
-//! that degree, which also holds the noise with one plaintext modulus (a test in [`crate::lower::exact`]).
+//! one another square and dense layer; or one dense layer. The paper's message is a whole plaintext of `n` slots, 8192 for
+//! MNIST; its rotations go around all of them. Those of BFV go around rows of `n/2`, so that a message here is one of the two
+//! rows of a ring of twice that degree, which also holds the noise with one plaintext modulus (a test in
+//! [`crate::lower::exact`]).
 
 use tacit_model::{Conv2d, Dense as DenseLayer, Layer, Network, Op};
 
@@ -11,13 +13,16 @@ use crate::error::PlanError;
 use crate::plan::{Affine, Builder, MessageShape, Packed, Plan};
 use crate::representation::{Convolution, Dense, Layout};
 
-/// Slots of a message, as in the paper.
+/// Slots of a message of a network that begins with a convolution, as in the paper.
 pub const SLOTS: usize = 8192;
+
+/// The fewest slots of a message: a row of the smallest ring.
+const LEAST_SLOTS: usize = 1024;
 
 /// The name by which the plan is asked for.
 pub const NAME: &str = "paper";
 
-const SHAPE: &str = "convolution, square, dense, and square, dense again or not";
+const SHAPE: &str = "convolution, square, dense, and square, dense again or not; or one dense layer";
 
 /// The plan for a network, and the layout of its input.
 ///
@@ -25,6 +30,9 @@ const SHAPE: &str = "convolution, square, dense, and square, dense again or not"
 /// [`PlanError::Shape`] for a network of another shape; [`PlanError::TooWide`] for a layer that does not fit a message.
 pub fn plan(network: &Network) -> Result<(Plan, Layout), PlanError> {
     let layers = network.layers();
+    if let [Layer { name, op: Op::Dense(only) }] = layers {
+        return Ok(one_dense(network, name, only));
+    }
     let (head, rest) = layers.split_at(layers.len().min(2));
     let [conv_layer, square] = head else { return Err(wrong(layers.last())) };
     let Op::Conv2d(conv) = &conv_layer.op else { return Err(wrong(Some(conv_layer))) };
@@ -46,6 +54,24 @@ pub fn plan(network: &Network) -> Result<(Plan, Layout), PlanError> {
         _ => return Err(wrong(rest.last().or(Some(square)))),
     };
     Ok((plan, layout))
+}
+
+/// The slots of a message of the network's plan.
+#[must_use]
+pub fn slots(network: &Network) -> usize {
+    match network.layers() {
+        [Layer { op: Op::Dense(only), .. }] => only.inputs.next_power_of_two().max(LEAST_SLOTS),
+        _ => SLOTS,
+    }
+}
+
+/// All inputs in one message, an answer for every row.
+fn one_dense(network: &Network, name: &str, only: &DenseLayer) -> (Plan, Layout) {
+    let row = slots(network);
+    let (mut b, x) = Builder::new(NAME, MessageShape { rows: 1, row }, Dense { len: only.inputs });
+    let y = b.dense_row_major(&x, Affine { weights: &only.weights, bias: &only.bias });
+    b.stage(name, "dense vector – row major", &x.representation, &y.representation);
+    (b.finish(&y, 1), Layout::dense(only.inputs, row))
 }
 
 /// The convolution, its maps one behind the other, squared.

@@ -41,6 +41,12 @@ impl<T: Copy + Default> Slots<T> {
         Self { re, im: Vec::new() }
     }
 
+    /// The value of the first slot in all of `slots`.
+    pub(crate) fn repeated(&self, slots: usize) -> Self {
+        let all = |part: &[T]| part.first().map_or_else(Vec::new, |&value| vec![value; slots]);
+        Self { re: all(&self.re), im: all(&self.im) }
+    }
+
     /// The value in a slot.
     #[must_use]
     pub fn get(&self, slot: usize) -> (T, T) {
@@ -242,7 +248,7 @@ pub struct Plan {
     pub(crate) answer: Answer,
 }
 
-/// The slots of a message.
+/// The slots of a message. A plan of one slot computes the same in every slot, of another input in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageShape {
     /// 1, or 2 rows one after the other, each of which rotates by itself.
@@ -252,6 +258,15 @@ pub struct MessageShape {
 }
 
 impl MessageShape {
+    /// One slot that stands for all.
+    pub const BATCHED: Self = Self { rows: 1, row: 1 };
+
+    /// Whether slots are about inputs of their own.
+    #[must_use]
+    pub const fn is_batched(self) -> bool {
+        self.slots() == 1
+    }
+
     /// Slots in all.
     #[must_use]
     pub const fn slots(self) -> usize {

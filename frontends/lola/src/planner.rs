@@ -26,6 +26,9 @@ const MAX_MODULI: u32 = 3;
 /// The most products of weights and values in a layer: more would take minutes to lay out.
 const MAX_PRODUCTS: usize = 1 << 28;
 
+/// The most products of scalars and messages in a layer: each takes about a tenth of a millisecond.
+const MAX_SCALAR_PRODUCTS: usize = 1 << 24;
+
 /// The most messages that the values of a dense first layer are spread over.
 const MAX_SPREAD: usize = 16;
 
@@ -44,6 +47,8 @@ pub enum Goal {
     Latency,
     /// The fewest bytes in a query, then the least time.
     Upload,
+    /// The least time for an input where there are many: each query is of as many inputs as a message has slots.
+    Throughput,
 }
 
 /// One way of computing a network that the planner looked at.
@@ -63,6 +68,8 @@ pub struct Choice {
     pub plain_products: usize,
     /// Messages of a query.
     pub messages: usize,
+    /// Inputs of a query.
+    pub batch: usize,
     /// Bytes of the residues of a query.
     pub upload: usize,
     /// Kernel calls.
@@ -79,7 +86,7 @@ pub(crate) struct Planned {
     pub(crate) layout: Layout,
     pub(crate) params: Params,
     pub(crate) lowered: Lowered,
-    choice: Choice,
+    pub(crate) choice: Choice,
 }
 
 /// The best plan by the goal, and all that were compared, the best first.
@@ -89,10 +96,10 @@ pub(crate) fn plan(
     scheme: Scheme,
     kernels: Kernels,
 ) -> Result<(Planned, Vec<Choice>), PlanError> {
-    let large = network.describe().into_iter().find(|layer| layer.products > MAX_PRODUCTS);
-    if let Some(layer) = large {
+    let limit = if goal == Goal::Throughput { MAX_SCALAR_PRODUCTS } else { MAX_PRODUCTS };
+    if let Some(layer) = network.describe().into_iter().find(|layer| layer.products > limit) {
         let (layer, products) = (layer.name.to_string(), layer.products);
-        return Err(PlanError::TooLarge { layer, products, limit: MAX_PRODUCTS });
+        return Err(PlanError::TooLarge { layer, products, limit });
     }
     let mut refusal = None;
     let mut found: Vec<Planned> = Vec::new();
@@ -104,7 +111,7 @@ pub(crate) fn plan(
     }
     let key = |planned: &Planned| match goal {
         Goal::Upload => (planned.choice.upload, planned.choice.effort),
-        Goal::Paper | Goal::Latency => (0, planned.choice.effort),
+        Goal::Paper | Goal::Latency | Goal::Throughput => (0, planned.choice.effort),
     };
     found.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(core::cmp::Ordering::Equal));
     let choices = found.iter().map(|planned| planned.choice.clone()).collect();
@@ -138,6 +145,8 @@ enum Input {
     Segments { messages: usize },
     /// The picture itself, in blocks.
     Blocks,
+    /// A message per value, of many inputs.
+    Batched,
 }
 
 /// One way of computing a network.
@@ -152,6 +161,9 @@ impl Way {
     fn all(network: &Network, goal: Goal, scheme: Scheme) -> Vec<Self> {
         if goal == Goal::Paper {
             return vec![Self { input: Input::Paper, pairs: false }];
+        }
+        if goal == Goal::Throughput {
+            return vec![Self { input: Input::Batched, pairs: false }];
         }
         let complex = scheme == Scheme::Ckks;
         let inputs: Vec<Input> = match network.layers().first().map(|layer| &layer.op) {
@@ -180,9 +192,10 @@ impl Way {
             if open.is_empty() || enough {
                 break;
             }
-            let shape = self.shape(scheme, degree);
+            let shape = self.shape(network, scheme, degree);
             // Exact values take half of a ring or all of it; approximate ones, as many slots as there are.
-            if shape.row > degree / 2 || (scheme == Scheme::Ckks && shape.row != degree / 2) {
+            let other = scheme == Scheme::Ckks && !shape.is_batched() && shape.row != degree / 2;
+            if shape.row > degree / 2 || other {
                 continue;
             }
             let Some((plan, layout)) = self.build(network, shape)? else { continue };
@@ -191,12 +204,12 @@ impl Way {
                     Scheme::Bfv => exact::lower(&plan, bound, degree, moduli, SECURITY, kernels)?,
                     Scheme::Ckks => {
                         let sample = approximate::Sample::new(&plan, &layout, &typical_input(network));
-                        approximate::lower(&plan, &sample, bound, SECURITY, kernels)?
+                        approximate::lower(&plan, degree, &sample, bound, SECURITY, kernels)?
                     }
                 };
                 match lowered {
                     Some((params, lowered)) => {
-                        let choice = self.choice(&layout, &params, &lowered);
+                        let choice = self.choice(scheme, &layout, &params, &lowered);
                         found.push(Planned { layout: layout.clone(), params, lowered, choice });
                     }
                     None => open.push(moduli),
@@ -206,16 +219,17 @@ impl Way {
         Ok(found.into_iter().min_by(|a, b| a.choice.effort.total_cmp(&b.choice.effort)))
     }
 
-    fn shape(self, scheme: Scheme, degree: usize) -> MessageShape {
+    fn shape(self, network: &Network, scheme: Scheme, degree: usize) -> MessageShape {
         match (self.input, scheme) {
-            (Input::Paper, _) => MessageShape { rows: 1, row: paper::SLOTS },
+            (Input::Paper, _) => MessageShape { rows: 1, row: paper::slots(network) },
+            (Input::Batched, _) => MessageShape::BATCHED,
             // Segments do not cross rows, so that a message may be both; blocks are read across all slots.
             (Input::Windows { .. } | Input::Segments { .. }, Scheme::Bfv) => MessageShape { rows: 2, row: degree / 2 },
             _ => MessageShape { rows: 1, row: degree / 2 },
         }
     }
 
-    fn choice(self, layout: &Layout, params: &Params, lowered: &Lowered) -> Choice {
+    fn choice(self, scheme: Scheme, layout: &Layout, params: &Params, lowered: &Lowered) -> Choice {
         let (cost, streams) = (lowered.plan().cost(), params.plain_moduli().len().max(1));
         let (degree, messages) = (params.degree(), layout.cells().len());
         let sizes = Sizes::from(params);
@@ -228,6 +242,11 @@ impl Way {
             key_switches: cost.key_switches(),
             plain_products: cost.plain_products,
             messages,
+            batch: match (self.input, scheme) {
+                (Input::Batched, Scheme::Bfv) => degree,
+                (Input::Batched, Scheme::Ckks) => degree / 2,
+                _ => 1,
+            },
             upload: messages * streams * (params.log2_q(params.max_level()) as usize * degree).div_ceil(8),
             effort: work.in_transforms() * sizes.relative(),
             relative: sizes.relative(),
@@ -241,7 +260,8 @@ impl Way {
             return paper::plan(network).map(Some);
         }
         let Some(layout) = self.input_layout(network, shape) else { return Ok(None) };
-        let (b, x) = Builder::new("latency", shape, layout.clone());
+        let name = if shape.is_batched() { "throughput" } else { "latency" };
+        let (b, x) = Builder::new(name, shape, layout.clone());
         let walk = Walk { network, way: self, shape, b, x, pending: None };
         Ok(walk.run().map(|plan| (plan, layout)))
     }
@@ -257,6 +277,7 @@ impl Way {
                 Layout::segmented(dense.inputs, self.share(network, 0, dense.outputs), slots, messages)
             }
             (Input::Blocks, Op::Conv2d(_)) => Layout::grid(shapes[0], grid(network, 0)?, slots),
+            (Input::Batched, _) => Some(Layout::batched(network.inputs())),
             _ => None,
         }
     }
@@ -356,6 +377,12 @@ impl<'a> Walk<'a> {
             let period = self.x.representation.period()?;
             let y = self.b.squared_pairs(&self.x, &layer, period);
             self.b.stage(name, &format!("{square} and a row per segment"), &self.x.representation, &y.representation);
+            self.x = y;
+            return Some(());
+        }
+        if self.shape.is_batched() {
+            let y = self.b.batched(&self.x, &layer);
+            self.b.stage(name, "sums with scalar weights", &self.x.representation, &y.representation);
             self.x = y;
             return Some(());
         }

@@ -36,6 +36,9 @@ pub struct Spec {
     pub(crate) fingerprint: Fingerprint,
     /// Where the values of the input go.
     pub(crate) layout: Layout,
+    /// Inputs of a query.
+    pub(crate) batch: usize,
+    /// Values of an input.
     pub(crate) inputs: usize,
     pub(crate) input_range: Interval,
     /// A message of the query, and one of the answer.
@@ -70,6 +73,12 @@ impl Spec {
     #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// How many inputs a query takes: 1, or as many as a message has slots if the plan is for throughput.
+    #[must_use]
+    pub const fn batch(&self) -> usize {
+        self.batch
     }
 
     /// Messages of a query.

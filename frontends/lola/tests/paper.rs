@@ -63,24 +63,34 @@ fn counts_of_the_small_network() {
     assert_eq!((plan.cost().plain_products, plan.cost().scalar_products), (10, 5 * 25));
 }
 
+/// 102 rows, each folded over 4096 features.
 #[test]
-fn the_clear_plan_agrees_with_the_interpreter() {
-    agrees(&network());
-    agrees(&tacit_model::named("mnist-small").unwrap().network().unwrap());
+fn counts_of_one_dense_layer() {
+    let (plan, _) = paper::plan(&tacit_model::named("caltech-4096").unwrap().network().unwrap()).unwrap();
+    assert_eq!((plan.cost().rotations, plan.cost().squares), (102 * 12, 0));
+    assert_eq!((plan.cost().plain_products, plan.cost().scalar_products), (102, 0));
 }
 
-fn agrees(network: &Network) {
+#[test]
+fn the_clear_plan_agrees_with_the_interpreter() {
+    for network in [network(), tacit_model::named("mnist-small").unwrap().network().unwrap()] {
+        agrees(&network, &(0..10).map(|number| digit(&network, number)).collect::<Vec<_>>());
+    }
+    let caltech = tacit_model::named("caltech").unwrap().network().unwrap();
+    agrees(&caltech, &[(0..1280).map(|i| i * i % 13).collect()]);
+}
+
+fn agrees(network: &Network, inputs: &[Vec<i64>]) {
     let (plan, layout) = paper::plan(network).unwrap();
     let clear = Clear::new(&plan, (1 << 61) - 1);
-    for number in 0..10 {
-        let input = digit(network, number);
+    for input in inputs {
         let message = |cells: &Vec<Cell>| {
             let value = |cell: &Cell| (cell.re().map_or(0, |i| input[i]), 0);
             clear.message(&cells.iter().map(value).collect::<Vec<_>>())
         };
         let outputs =
             run(&plan, &clear, layout.cells().iter().map(message).collect(), &Sequential, &|_, _| {}).unwrap();
-        let logits = network.evaluate(&input).unwrap().logits;
+        let logits = network.evaluate(input).unwrap().logits;
         for (output, logit) in outputs.iter().zip(logits) {
             assert!(output.iter().all(|&slot| slot == (logit, 0)), "sparse: the logit is in every slot");
         }

@@ -129,6 +129,43 @@ fn networks_at_the_edges() {
     }
 }
 
+/// A query of many inputs: each has the logits of its own, and more inputs than slots are refused.
+#[test]
+fn batches() {
+    let network = table(3, 1 << 33);
+    let input = |i: usize| (0..30).map(|j| (i * 7 + j * j) as i64 % 19 - 9).collect::<Vec<_>>();
+    for (scheme, slots) in [(Scheme::Bfv, 1), (Scheme::Ckks, 2)] {
+        let deployment = Deployment::new(&network, Goal::Throughput, scheme).unwrap();
+        let (spec, mut rng) = (deployment.spec(), ChaCha20Rng::from_seed([6; 32]));
+        assert_eq!(spec.batch(), spec.params().degree() / slots);
+        assert_eq!(deployment.lowered().plan().cost().rotations, 0);
+        let (client, server) = (deployment.client(&mut rng), deployment.server().unwrap());
+        let keys = server.read_keys(&client.evaluation_keys(&mut rng).unwrap()).unwrap();
+        for count in [1, 37, spec.batch()] {
+            let inputs: Vec<_> = (0..count).map(input).collect();
+            let query = client.encrypt_batch(&inputs, &mut rng).unwrap();
+            let answer = server.evaluate(&keys, &query, &Sequential, &|_, _| {}).unwrap();
+            let logits = client.decrypt(&answer).unwrap().release_batch(count).unwrap();
+            assert_eq!(logits.len(), count);
+            for (input, logits) in inputs.iter().zip(logits) {
+                let clear = network.evaluate(input).unwrap().logits;
+                assert!(logits.agree_with(&clear), "{scheme:?}: {logits:?} for {clear:?}");
+            }
+            let many = vec![input(0); spec.batch() + 1];
+            let refusal = RunError::Batch { found: many.len(), most: spec.batch() };
+            assert_eq!(client.encrypt_batch(&many, &mut rng).unwrap_err(), refusal);
+            assert_eq!(client.decrypt(&answer).unwrap().release_batch(many.len()).unwrap_err(), refusal);
+        }
+        let none: [Vec<i64>; 0] = [];
+        let refusal = RunError::Batch { found: 0, most: spec.batch() };
+        assert_eq!(client.encrypt_batch(&none, &mut rng).unwrap_err(), refusal);
+    }
+    let single = Deployment::new(&network, Goal::Latency, Scheme::Bfv).unwrap();
+    let mut rng = ChaCha20Rng::from_seed([7; 32]);
+    let two = single.client(&mut rng).encrypt_batch(&[input(0), input(1)], &mut rng);
+    assert_eq!(two.unwrap_err(), RunError::Batch { found: 2, most: 1 });
+}
+
 #[test]
 fn values_that_the_network_does_not_read_are_refused_before_encryption() {
     let network = table(3, 1 << 33);

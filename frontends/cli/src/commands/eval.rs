@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
 use rand::rngs::ChaCha20Rng;
+use tacit_lola::evaluate::Progress;
 use tacit_lola::{Client, ClientKeys, Executor, Logits, Server};
 use tacit_model::{Evaluation, ModelError};
 
@@ -100,7 +101,7 @@ fn clear(subject: &Subject, images: &[Image], threads: Threads, console: &Consol
     Ok(tally)
 }
 
-/// Each image by the interpreter and encrypted, one after the other: what a single query takes.
+/// Each query encrypted, one after the other, and each of its images by the interpreter: what a single query takes.
 fn encrypted(
     subject: &Subject,
     images: &[Image],
@@ -125,14 +126,30 @@ fn encrypted(
         once.predicted_ms = Some(Prediction::of(&deployment)?.total);
     }
     let parties = Parties { client, server, keys, threads };
-    let bar = console.bar("evaluating", "images", images.len());
+    let (batch, operations) = (deployment.spec().batch(), deployment.lowered().plan().ops().len());
+    let queries: Vec<&[Image]> = images.chunks(batch).collect();
+    // A query of many images takes long enough to watch its operations.
+    let bar = match batch {
+        1 => console.bar("evaluating", "images", images.len()),
+        _ => console.bar("evaluating", "operations", operations * queries.len()),
+    };
     let (mut tally, bound) = (Tally::default(), subject.bound()?);
-    for (input, label) in images {
-        let (clear, time) = timed(|| subject.network.evaluate(input));
-        tally.clear.push(time);
-        let logits = parties.query(input, &mut rng, &mut tally)?;
-        tally.count(*label, bound, &clear?.logits, &logits);
-        bar.step();
+    for (number, images) in queries.into_iter().enumerate() {
+        let inputs: Vec<&[i64]> = images.iter().map(|(input, _)| input.as_slice()).collect();
+        let progress = |done: usize, _| {
+            if batch > 1 {
+                bar.set(number * operations + done);
+            }
+        };
+        let logits = parties.query(&inputs, &mut rng, &mut tally, &progress)?;
+        for ((input, label), logits) in images.iter().zip(logits) {
+            let (clear, time) = timed(|| subject.network.evaluate(input));
+            tally.clear.push(time);
+            tally.count(*label, bound, &clear?.logits, &logits);
+        }
+        if batch == 1 {
+            bar.step();
+        }
     }
     Ok((tally, once, Facts::of(&deployment)))
 }
@@ -159,13 +176,19 @@ struct Parties<'a> {
 }
 
 impl Parties<'_> {
-    /// The decrypted logits of one input; the time of each step goes to the tally.
-    fn query(&self, input: &[i64], rng: &mut ChaCha20Rng, tally: &mut Tally) -> Result<Logits, CliError> {
-        let (query, encrypt) = timed(|| self.client.encrypt(input, rng));
+    /// The decrypted logits of the inputs of one query; the time of each step goes to the tally.
+    fn query(
+        &self,
+        inputs: &[&[i64]],
+        rng: &mut ChaCha20Rng,
+        tally: &mut Tally,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Logits>, CliError> {
+        let (query, encrypt) = timed(|| self.client.encrypt_batch(inputs, rng));
         let query = query.map_err(CliError::run("encryption"))?;
-        let (answer, serve) = timed(|| self.server.evaluate(&self.keys, &query, &self.threads, &|_, _| {}));
+        let (answer, serve) = timed(|| self.server.evaluate(&self.keys, &query, &self.threads, progress));
         let answer = answer.map_err(CliError::run("evaluation"))?;
-        let (logits, decrypt) = timed(|| self.client.decrypt(&answer)?.release());
+        let (logits, decrypt) = timed(|| self.client.decrypt(&answer)?.release_batch(inputs.len()));
         tally.encrypt.push(encrypt);
         tally.server.push(serve);
         tally.decrypt.push(decrypt);

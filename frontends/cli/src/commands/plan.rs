@@ -131,7 +131,7 @@ fn print(console: &Console, deployment: &Deployment, report: &Report<'_>) -> Res
     let size = bytes(spec.evaluation_keys_len());
     console.line(format_args!("keys      {rotation} for rotations, {relin} for squares, {size}"))?;
     console.line(format_args!("messages  {}", facts::traffic(deployment)))?;
-    console.line(report.explanation.line())?;
+    console.line(report.explanation.line(spec.batch()))?;
     console.line(format_args!(
         "switches  {} of {} operations are modulus switches; the answer is at level {}",
         cost.modulus_switches,

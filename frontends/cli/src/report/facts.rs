@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) ciphertext_primes: Option<usize>,
     pub(crate) special_primes: Option<usize>,
     pub(crate) backend: Option<&'static str>,
+    /// Inputs of a query.
+    pub(crate) batch: Option<usize>,
     pub(crate) operations: Option<usize>,
     pub(crate) key_switches: Option<usize>,
     pub(crate) plain_products: Option<usize>,
@@ -45,6 +47,7 @@ impl Facts {
             ciphertext_primes: Some(params.ciphertext_primes().len()),
             special_primes: Some(params.special_primes().len()),
             backend: Some(params.kernels().name()),
+            batch: Some(spec.batch()),
             operations: Some(lowered.plan().ops().len()),
             key_switches: Some(cost.key_switches()),
             plain_products: Some(cost.plain_products),
@@ -86,5 +89,7 @@ pub(crate) fn parameters(params: &Params) -> Vec<String> {
 pub(crate) fn traffic(deployment: &Deployment) -> String {
     let spec = deployment.spec();
     let [up, down, keys] = [spec.query_len(), spec.answer_len(), spec.evaluation_keys_len()].map(bytes);
-    format!("query {up} up, answer {down} down, evaluation keys {keys} once")
+    let inputs =
+        if spec.batch() > 1 { format!(" for {} inputs", grouped(spec.batch() as i128)) } else { String::new() };
+    format!("query {up} up{inputs}, answer {down} down, evaluation keys {keys} once")
 }

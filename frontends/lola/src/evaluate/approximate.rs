@@ -36,7 +36,9 @@ impl Prepared {
         match op {
             Op::AddPlain { input, plain } => {
                 let state = lowered.state(*input);
-                let values = numbers(&plains.addends()[plain.0], |value| value as f64);
+                let addend = &plains.addends()[plain.0];
+                let batched = lowered.plan().shape().is_batched().then(|| addend.repeated(ckks.slot_count()));
+                let values = numbers(batched.as_ref().unwrap_or(addend), |value| value as f64);
                 let plaintext = encode(ckks, &values, state.level, state.encoded)?;
                 self.addends.insert((*plain, state.level), plaintext);
             }

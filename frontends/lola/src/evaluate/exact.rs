@@ -39,7 +39,10 @@ impl Prepared {
             Op::AddPlain { input, plain } => {
                 let level = lowered.level(*input);
                 if let Entry::Vacant(entry) = self.addends.entry((*plain, level)) {
-                    entry.insert(bfv.addend(&encode(bfv, &plains.addends()[plain.0].re)?, level)?);
+                    let addend = &plains.addends()[plain.0];
+                    let batched = lowered.plan().shape().is_batched().then(|| addend.repeated(bfv.slot_count()));
+                    let values = &batched.as_ref().unwrap_or(addend).re;
+                    entry.insert(bfv.addend(&encode(bfv, values)?, level)?);
                 }
             }
             Op::InnerProduct { terms, plains: factors } => {

@@ -46,21 +46,23 @@ const ATTEMPTS: u32 = 4;
 /// Bits of precision beyond what is asked for to try, where there is room.
 const FINER_BITS: [f64; 6] = [4.0, 3.0, 2.0, 1.5, 1.0, 0.5];
 
-/// Parameters in the ring whose slots the plan fills, and the plan lowered to them; `None` if that ring does not hold it.
+/// Parameters in a ring of this degree, whose slots the plan fills, and the plan lowered to them; `None` if that ring does
+/// not hold it.
 /// `bound` is on the outputs in magnitude.
 ///
 /// # Errors
 /// [`PlanError::Step`] for a plan that cannot be evaluated.
 pub fn lower(
     plan: &Plan,
+    degree: usize,
     sample: &Sample,
     bound: u128,
     security: Security,
     kernels: Kernels,
 ) -> Result<Option<(Params, Lowered)>, PlanError> {
-    let (degree, bound) = (2 * plan.shape().row, bound.max(1));
+    let bound = bound.max(1);
     let ring = Ring { degree, limit: security.limit(degree).unwrap_or(0), security, kernels };
-    let task = Task { plan, sample, bound, gains: Gains::new(plan, sample), ring };
+    let task = Task { plan, sample, bound, gains: Gains::new(plan, degree, sample), ring };
     // Shares add up, and rounding sizes to whole bits adds some more.
     let mut asked = PRECISION_BITS;
     for _ in 0..ATTEMPTS {
@@ -110,7 +112,7 @@ impl Task<'_> {
         // There can be too few primes of a size.
         let Ok(params) = params else { return Ok(None) };
         let primes = [params.ciphertext_primes(), params.special_primes()];
-        let tracked = track::track(self.plan, self.sample, self.bound, &design, primes)?;
+        let tracked = track::track(self.plan, self.ring.degree, self.sample, self.bound, &design, primes)?;
         Ok(tracked.map(|(lowered, error)| Found { params, lowered, error }))
     }
 
@@ -135,7 +137,7 @@ impl Task<'_> {
             let design = Design::new(self.plan, &self.gains, self.bound, precision, divisions);
             for special in design.special_bits(self.ring.limit) {
                 let primes = [&nominal(&design.primes)[..], &nominal(&special)[..]];
-                let lowered = track::levels(self.plan, self.sample, &design, primes)?;
+                let lowered = track::levels(self.plan, self.ring.degree, self.sample, &design, primes)?;
                 let sizes = Sizes::new(self.ring.degree, primes, 0);
                 let work = Work::of(&lowered, &sizes).in_transforms();
                 if best.as_ref().is_none_or(|(least, ..)| work < *least) {

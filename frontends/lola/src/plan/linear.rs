@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tacit_core::rlwe::MIN_TRACE_PERIOD;
 use tacit_model::{Op as LayerOp, Shape};
 
-use super::{Builder, FactorId, MessageShape, Op, Packed, Register, Slots};
+use super::{AddendId, Builder, FactorId, MessageShape, Op, Packed, Register, Slots};
 use crate::representation::{Cell, Layout, Place, Representation};
 
 /// The most slots of all plaintexts of a layer: 2^27, a gigabyte of weights.
@@ -130,6 +130,31 @@ impl Builder {
         let folded: Vec<_> = registers.into_iter().map(|register| self.fold(register, folds.clone())).collect();
         let layout = layout.times(x.representation.factor * if paired { 2 } else { 1 });
         Some(self.with_bias(folded, layout, layer))
+    }
+
+    /// A linear layer in messages of one value each: sums with scalar weights, as in CryptoNets (Gilad-Bachrach and others,
+    /// ICML 2016, section 3.1). No rotation, no plaintext product.
+    #[must_use]
+    pub fn batched(&mut self, x: &Packed<Layout>, layer: &Linear<'_>) -> Packed<Layout> {
+        let mut rows: Vec<(Vec<Register>, Vec<i64>)> = vec![Default::default(); layer.outputs()];
+        layer.for_each(|output, input, weight| {
+            rows[output].0.push(x.registers[input]);
+            rows[output].1.push(weight);
+        });
+        let factor = x.representation.factor;
+        let mut addends: BTreeMap<i128, AddendId> = BTreeMap::new();
+        let mut registers = Vec::with_capacity(rows.len());
+        for (output, (mut terms, mut weights)) in rows.into_iter().enumerate() {
+            // A value without weights is a sum like any other.
+            if terms.is_empty() {
+                (terms, weights) = (vec![x.registers[0]], vec![0]);
+            }
+            let sum = self.push(Op::LinearCombination { terms, weights });
+            let bias = layer.bias(output) * factor;
+            let plain = *addends.entry(bias).or_insert_with(|| self.addend(Slots::real(vec![bias])));
+            registers.push(self.push(Op::AddPlain { input: sum, plain }));
+        }
+        Packed { representation: Layout::batched(layer.outputs()).times(factor), registers }
     }
 
     /// A linear layer of the *squares* of pairs: `Σ w_p·a_p² + v_p·b_p²` for slots that hold `z_p = a_p + i·b_p`. With

@@ -25,10 +25,15 @@ fn clear(plan: &Plan, layout: &Layout, input: &[i64]) -> Vec<i128> {
 /// All ways on all shapes of messages, against the interpreter; gives how many there were.
 fn check(network: &Network, degrees: &[usize]) -> usize {
     let mut count = 0;
-    for (scheme, goal) in [(Scheme::Bfv, Goal::Latency), (Scheme::Ckks, Goal::Latency)] {
+    for (scheme, goal) in [Scheme::Bfv, Scheme::Ckks]
+        .into_iter()
+        .flat_map(|scheme| [Goal::Latency, Goal::Throughput].map(|goal| (scheme, goal)))
+    {
         for way in Way::all(network, goal, scheme) {
             for &degree in degrees {
-                let Some((plan, layout)) = way.build(network, way.shape(scheme, degree)).unwrap() else { continue };
+                let Some((plan, layout)) = way.build(network, way.shape(network, scheme, degree)).unwrap() else {
+                    continue;
+                };
                 count += 1;
                 let input = typical_input(network);
                 let expected = network.evaluate(&input).unwrap().logits;

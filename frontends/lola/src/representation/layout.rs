@@ -65,6 +65,7 @@ enum Kind {
     Replicated(usize),
     ReplicatedPairs(usize),
     Spaced,
+    Batched,
 }
 
 /// Blocks of equal size, one for each channel and phase of a feature map: the positions of one phase are those whose
@@ -210,6 +211,12 @@ impl Layout {
         Self::new(Kind::Spaced, len, vec![(0..slots).map(cell).collect()])
     }
 
+    /// A message per value, every slot of which is about another input: slots are all alike, and one stands for all.
+    #[must_use]
+    pub fn batched(len: usize) -> Self {
+        Self::new(Kind::Batched, len, (0..len).map(|value| vec![Cell::real(Some(value))]).collect())
+    }
+
     /// The same places, of values that are sums: of all slots of the place's row that are congruent to it modulo `period`.
     #[must_use]
     pub const fn traced(mut self, period: usize) -> Self {
@@ -250,6 +257,9 @@ impl Representation for Layout {
     }
 
     fn locate(&self, index: usize) -> (usize, usize) {
+        if self.kind == Kind::Batched {
+            return (index, 0);
+        }
         let at = |cells: &Vec<Cell>| cells.iter().position(|cell| cell.re() == Some(index) || cell.im() == Some(index));
         let found = self.cells.iter().enumerate().find_map(|(message, cells)| Some((message, at(cells)?)));
         found.unwrap_or_default()
@@ -271,6 +281,7 @@ impl fmt::Display for Kind {
             Self::Replicated(_) => "replicated",
             Self::ReplicatedPairs(_) => "replicated pairs",
             Self::Spaced => "spaced",
+            Self::Batched => "batched",
         })
     }
 }
@@ -307,6 +318,7 @@ mod tests {
         check(&Layout::grid([5, 13, 13], Grid { phases: [1, 1], pitch: 14, block: 256 }, 4096).unwrap());
         check(&Layout::replicated(99, 64, 512, true));
         check(&Layout::spaced(10, 128, 4096));
+        check(&Layout::batched(10));
     }
 
     #[test]

@@ -131,11 +131,18 @@ impl Report {
                 format!("logits of {images} differ, labels of {labels}")
             };
         row("interpreter", format!("{verdict}: {differences}"))?;
+        let count = |number: usize| grouped(number as i128);
         let shown = |duration: Option<Duration>| duration.map_or_else(String::new, time);
         let plan = self.plan.as_deref().unwrap_or_default();
         row("plan", format!("network `{}`, plan `{plan}`, scheme {}", self.net, self.scheme))?;
         let [encrypt, server, decrypt] = [self.encrypt, self.server, self.decrypt].map(shown);
-        row("per image", format!("encrypt {encrypt}, server {server}, decrypt {decrypt} (medians)"))?;
+        let batch = self.facts.batch.unwrap_or(1);
+        let per = if batch > 1 { "per query" } else { "per image" };
+        row(per, format!("encrypt {encrypt}, server {server}, decrypt {decrypt} (medians)"))?;
+        if batch > 1 {
+            let share = self.server.map(|server| server.div_f64(batch as f64));
+            row("per image", format!("server {} with all {} to a query", shown(share), count(batch)))?;
+        }
         if let Some(predicted) = self.once.predicted_ms {
             let predicted = Duration::try_from_secs_f64(predicted / 1000.0).ok();
             row("predicted", format!("server {}, by kernels timed before", shown(predicted)))?;

@@ -85,8 +85,10 @@ impl Explanation {
     }
 
     /// One line, for those who did not ask.
-    pub(super) fn line(&self) -> String {
-        format!("server    {} predicted on one thread, by kernels timed just now", milliseconds(self.predicted_ms))
+    pub(super) fn line(&self, batch: usize) -> String {
+        let time = milliseconds(self.predicted_ms);
+        let each = (batch > 1).then(|| format!(", {} for each input", milliseconds(self.predicted_ms / batch as f64)));
+        format!("server    {time} predicted on one thread{}, by kernels timed just now", each.unwrap_or_default())
     }
 
     pub(super) fn print(&self, console: &Console, report: &Report<'_>, goal: PlanName) -> Result<(), CliError> {
@@ -114,7 +116,11 @@ impl Explanation {
         let (Some(chosen), next) = (self.choices.first(), self.choices.get(1)) else { return Vec::new() };
         let first = match (goal, next) {
             (PlanName::Paper, _) => "The paper's plan was asked for: nothing else was compared.".into(),
+            (PlanName::Throughput, None) => {
+                "A message for each value of many inputs: nothing else was compared.".into()
+            }
             (_, None) => "No other way fits a ring.".into(),
+            (PlanName::Throughput, Some(_)) => "The goal is the least time for each of many inputs.".into(),
             (PlanName::Latency, Some(next)) => format!(
                 "The goal is the least time on the server: of {compared}, the next is estimated at {:.2} times the work.",
                 next.relative_effort

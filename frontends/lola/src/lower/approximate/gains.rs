@@ -42,9 +42,9 @@ impl Growth {
 }
 
 impl Gains {
-    pub(super) fn new(plan: &Plan, sample: &Sample) -> Self {
+    pub(super) fn new(plan: &Plan, degree: usize, sample: &Sample) -> Self {
         // By sizes: a special prime about as large as each digit.
-        let typical = Deviations::new(2 * plan.shape().row, &[1 << 30], &[1 << 31], 1);
+        let typical = Deviations::new(degree, &[1 << 30], &[1 << 31], 1);
         let sources = classes(plan);
         let mut gains = BTreeMap::new();
         for source in core::iter::once(Source::Input).chain(

@@ -15,20 +15,27 @@ use crate::lower::{Encoded, State};
 use crate::plan::{Op, Plan, Register, Stage};
 
 /// The plan lowered to primes of about these sizes, without its errors.
-pub(super) fn levels(plan: &Plan, sample: &Sample, design: &Design, primes: [&[u64]; 2]) -> Result<Lowered, PlanError> {
-    Ok(Track::new(plan, sample, design, primes, false).run()?.out)
+pub(super) fn levels(
+    plan: &Plan,
+    degree: usize,
+    sample: &Sample,
+    design: &Design,
+    primes: [&[u64]; 2],
+) -> Result<Lowered, PlanError> {
+    Ok(Track::new(plan, degree, sample, design, primes, false).run()?.out)
 }
 
 /// The lowered plan, and `log2` of the largest error of an output relative to the bound on outputs; `None` if the outputs do
 /// not fit their modulus. `primes` are the ciphertext and the special primes.
 pub(super) fn track(
     plan: &Plan,
+    degree: usize,
     sample: &Sample,
     bound: u128,
     design: &Design,
     primes: [&[u64]; 2],
 ) -> Result<Option<(Lowered, f64)>, PlanError> {
-    Ok(Track::new(plan, sample, design, primes, true).run()?.finish(bound))
+    Ok(Track::new(plan, degree, sample, design, primes, true).run()?.finish(bound))
 }
 
 struct Track<'a> {
@@ -52,12 +59,13 @@ struct Track<'a> {
 impl<'a> Track<'a> {
     fn new(
         plan: &'a Plan,
+        degree: usize,
         sample: &'a Sample,
         design: &'a Design,
         [primes, special]: [&'a [u64]; 2],
         follow: bool,
     ) -> Self {
-        let (degree, levels) = (2 * plan.shape().row, 1..=primes.len());
+        let levels = 1..=primes.len();
         let factor = |&(bits, exponent): &(f64, i32)| Encoded { scale: power(bits + f64::from(exponent)), exponent };
         let out = Lowered {
             plan: Plan {
@@ -190,24 +198,23 @@ impl<'a> Track<'a> {
         State { level, noise, limit: typical.max(1.0).log2(), encoded, bounds }
     }
 
-    /// The outputs carry the bound on outputs, or on the means whose sums they are.
+    /// The outputs, which are alike, carry the bound on outputs, or on the means whose sums they are.
     fn finish(mut self, bound: u128) -> Option<(Lowered, f64)> {
         let terms = self.plan.answer().terms(self.plan.shape()) as f64;
         let largest = bound as f64 * self.plan.answer().factor as f64 / terms;
+        let outputs: Vec<_> = self.plan.outputs().iter().map(|output| self.renamed[output.0]).collect();
+        let variances = outputs.iter().map(|output| of_values(self.plan, &self.registers[output.0].0));
+        let deviation = variances.fold(0.0, f64::max).sqrt() / terms;
         let mut error = f64::NEG_INFINITY;
-        for output in self.plan.outputs() {
-            let register = self.renamed[output.0];
-            let deviation = of_values(self.plan, &self.registers[register.0].0).sqrt() / terms;
+        for register in &outputs {
             let state = &mut self.out.states[register.0];
-            state.noise = NoiseBound::new(DEVIATIONS * state.encoded.unit().exp2() * deviation);
-            state.bounds.noise = state.noise;
-            let message = NoiseBound::new(largest * state.encoded.unit().exp2());
-            state.bounds.message = message;
-            state.limit = message.log2();
+            let unit = state.encoded.unit().exp2();
+            let (message, noise) = (NoiseBound::new(largest * unit), NoiseBound::new(DEVIATIONS * unit * deviation));
+            (state.bounds, state.noise, state.limit) = (Bounds { message, noise }, noise, message.log2());
             self.rules[state.level - 1].check(state.bounds).ok()?;
-            error = error.max(state.noise.log2() - message.log2());
-            self.out.plan.outputs.push(register);
+            error = error.max(noise.log2() - message.log2());
         }
+        self.out.plan.outputs = outputs;
         Some((self.out, error))
     }
 }
