@@ -8,12 +8,16 @@ use rand_core::SeedableRng;
 use tacit_core::backend::{Backend, Kernels};
 use tacit_core::ckks::{Ciphertext, Ckks, Encoding, Scale};
 use tacit_core::params::Params;
+use tacit_core::poly::Scratch;
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, SecretKey, rotation_element};
 use tacit_core::wire::Wire;
 
 /// Degree, ciphertext primes and special primes by size.
 const SETS: [(usize, &[u32], &[u32]); 2] =
     [(8192, &[50, 40, 40], &[50]), (16384, &[50, 40, 40, 40, 40, 40, 40, 40], &[50])];
+
+/// A fold by four.
+const STEPS: [isize; 3] = [1, 2, 3];
 
 fn params(set: usize, kernels: Kernels) -> Params {
     let (degree, ciphertext, special) = SETS[set];
@@ -30,7 +34,7 @@ fn operations(c: &mut Criterion) {
         let secret = SecretKey::generate(&params, &mut rng);
         let mut request = KeyRequest::default();
         request.need_relin(level);
-        request.need_galois(rotation_element(n, 1), level);
+        STEPS.iter().for_each(|&steps| request.need_galois(rotation_element(n, steps), level));
         let keys = EvaluationKeys::generate(&secret, &request, &mut rng).unwrap();
 
         let encoding = Encoding { level, scale: Scale::from_bits(40).unwrap(), bound: 1.0 };
@@ -41,6 +45,7 @@ fn operations(c: &mut Criterion) {
         let low = ckks.drop_to(&x, 1).unwrap();
         let product = ckks.mul_plain(&x, &plaintext).unwrap();
         let square = ckks.square(&x).unwrap();
+        let square_two = ckks.relinearise(&square, &keys).unwrap();
         let bytes = x.to_bytes(&params);
 
         let mut group = c.benchmark_group("ckks");
@@ -64,6 +69,20 @@ fn operations(c: &mut Criterion) {
         bench("rotate", &mut || drop(ckks.rotate(&x, 1, &keys)));
         bench("to_bytes", &mut || drop(x.to_bytes(&params)));
         bench("from_bytes", &mut || drop(Ciphertext::from_bytes(&params, &bytes)));
+        let (mut out, mut scratch) = (ckks.zero(level), Scratch::new());
+        let mut product = ckks.zero(level);
+        bench("multiply_relinearise_then_rescale", &mut || {
+            ckks.multiply_relinearise_into(&x, &x, &keys, &mut product, &mut scratch).unwrap();
+            ckks.rescale_into(&product, &mut out, &mut scratch).unwrap();
+        });
+        bench("multiply_relinearise_rescale", &mut || {
+            ckks.multiply_relinearise_rescale_into(&x, &x, &keys, &mut out, &mut scratch).unwrap();
+        });
+        let fold = [(&x, &[0, 1, 2, 3][..])];
+        bench("sum_rotated_4", &mut || ckks.sum_rotated_into(&fold, &keys, &mut out, &mut scratch).unwrap());
+        bench("sum_rotated_rescale_4", &mut || {
+            ckks.sum_rotated_rescale_into(&[(&square_two, &[0, 1, 2, 3])], &keys, &mut out, &mut scratch).unwrap();
+        });
         group.finish();
     }
 }

@@ -7,8 +7,9 @@ use chacha20::ChaCha20Rng;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use rand_core::SeedableRng;
 use tacit_core::backend::{Backend, Kernels};
-use tacit_core::bfv::Bfv;
+use tacit_core::bfv::{Bfv, Ciphertext};
 use tacit_core::params::Params;
+use tacit_core::poly::Scratch;
 use tacit_core::rlwe::{EvaluationKeys, KeyRequest, PublicKey, SecretKey, rotation_element};
 
 const N: usize = 8192;
@@ -38,6 +39,7 @@ fn operations(c: &mut Criterion) {
         let plaintext = bfv.encode(&[1, -2, 3]).unwrap();
         let seeded = bfv.encrypt(&secret, &plaintext, &mut rng).unwrap();
         let x = bfv.expand(&seeded);
+        let (y, z) = (x.clone(), x.clone());
         let square = bfv.square(&x).unwrap();
 
         let mut group = c.benchmark_group(name);
@@ -55,6 +57,13 @@ fn operations(c: &mut Criterion) {
         bench("key_switch", &mut || drop(bfv.relinearise(&square, &keys)));
         bench("rotate", &mut || drop(bfv.rotate_rows(&x, 1, &keys)));
         bench("rotate_4", &mut || STEPS.iter().for_each(|&steps| drop(bfv.rotate_rows(&x, steps, &keys))));
+        // x + rotate(x, 1) + rotate(x, 2) + rotate(x, 3), as two folds and as one sum.
+        let fold = |x: &Ciphertext, steps| bfv.add(x, &bfv.rotate_rows(x, steps, &keys).unwrap()).unwrap();
+        let mut scratch = Scratch::new();
+        bench("fold_2_2", &mut || drop(fold(&fold(&x, 2), 1)));
+        bench("sum_rotated_4", &mut || drop(bfv.sum_rotated(&[(&x, &[0, 1, 2, 3])], &keys, &mut scratch)));
+        let giant = [(&x, &STEPS[..1]), (&y, &STEPS[1..2]), (&z, &STEPS[2..3])];
+        bench("sum_rotated_3x1", &mut || drop(bfv.sum_rotated(&giant, &keys, &mut scratch)));
         group.finish();
     }
 }

@@ -71,16 +71,18 @@ fn exact() {
     let x = bfv.expand(&bfv.encrypt(&secret, &slots, &mut rng).unwrap());
     let (square, low) = (bfv.square(&x).unwrap(), bfv.switch_to(&x, 2).unwrap());
     let (factor, addend) = (bfv.multiplicand(&slots, 5).unwrap(), bfv.addend(&slots, 5).unwrap());
-    let element = rotation_element(params.degree(), 1);
+    let (element, swap) = (rotation_element(params.degree(), 1), row_swap_element(params.degree()));
     let (mut running, mut many) = (x.clone(), [bfv.zero(5), bfv.zero(5), bfv.zero(5)]);
 
     let mut scratch = Scratch::new();
     let hoisted = bfv.hoist(&x, 5, &mut scratch).unwrap();
-    let mut operations: [Operation<'_, bfv::Ciphertext>; 12] = [
+    let mut operations: [Operation<'_, bfv::Ciphertext>; 14] = [
         ("rotate", &mut |out, s| bfv.apply_galois_into(&x, element, &keys, out, s)),
         ("rotate low", &mut |out, s| bfv.apply_galois_into(&low, element, &keys, out, s)),
         ("rotate hoisted", &mut |out, s| hoisted.apply_galois_into(element, &keys, out, s)),
         ("rotate many", &mut |_, s| bfv.rotate_many_into(&x, &[1, 0, 2], &keys, &mut many, s)),
+        ("sum rotated", &mut |out, s| bfv.sum_rotated_into(&[(&x, &[0, 1, 2]), (&x, &[1])], &keys, out, s)),
+        ("sum images", &mut |out, s| bfv.sum_galois_into(&[(&low, &[1, element, swap])], &keys, out, s)),
         ("relinearise", &mut |out, s| bfv.relinearise_into(&square, &keys, out, s)),
         ("plain product", &mut |out, s| bfv.mul_plain_into(&x, &factor, out, s)),
         ("plain products", &mut |out, s| bfv.inner_product_into(&[&x, &x], &[&factor, &factor], out, s)),
@@ -108,7 +110,7 @@ fn approximate() {
     let mut scratch = Scratch::new();
     let hoisted = ckks.hoist(&x, 5, &mut scratch).unwrap();
     let raised = ckks.raised_plaintext(&p, 5).unwrap();
-    let mut operations: [Operation<'_, ckks::Ciphertext>; 16] = [
+    let mut operations: [Operation<'_, ckks::Ciphertext>; 20] = [
         ("rotate", &mut |out, s| ckks.apply_galois_into(&x, element, &keys, out, s)),
         ("rotate low", &mut |out, s| ckks.apply_galois_into(&low, element, &keys, out, s)),
         ("rotate hoisted", &mut |out, s| hoisted.apply_galois_into(element, &keys, out, s)),
@@ -119,7 +121,15 @@ fn approximate() {
             rotated.recycle(s);
             ckks.lower_into(product, out, s)
         }),
+        ("sum rotated", &mut |out, s| ckks.sum_rotated_into(&[(&x, &[0, 1, 2]), (&x, &[1])], &keys, out, s)),
+        ("sum rotated, rescaled", &mut |out, s| {
+            ckks.sum_rotated_rescale_into(&[(&x, &[0, 1]), (&x, &[2])], &keys, out, s)
+        }),
+        ("sum images", &mut |out, s| ckks.sum_galois_into(&[(&low, &[1, element, conjugate])], &keys, out, s)),
         ("relinearise", &mut |out, s| ckks.relinearise_into(&product, &keys, out, s)),
+        ("multiply, relinearise and rescale", &mut |out, s| {
+            ckks.multiply_relinearise_rescale_into(&x, &x, &keys, out, s)
+        }),
         ("multiply", &mut |out, s| ckks.multiply_into(&x, &x, out, s)),
         ("multiply and relinearise", &mut |out, s| ckks.multiply_relinearise_into(&x, &x, &keys, out, s)),
         ("square and relinearise", &mut |out, s| ckks.square_relinearise_into(&x, &keys, out, s)),

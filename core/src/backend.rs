@@ -181,8 +181,9 @@ pub trait Backend: Copy + sealed::Sealed {
         }
     }
 
-    /// `outs[h] = Σ_j x_j·y_(j,h) + w·r_h + a_h` for both halves `h`, in another order: sums of products with the first digits
-    /// of a key, and what key switching does with them, see [`PairFinish`]; `[0, q) → [0, q)`, fewer than [`MAX_TERMS`] terms.
+    /// `outs[h] = w'·(Σ_j x_j·y_(j,h) + w·r_h + a_h)` for both halves `h`, in another order, or added to what is there: sums of
+    /// products with the first digits of a key, and what key switching does with them, see [`PairFinish`];
+    /// `[0, q) → [0, q)`, fewer than [`MAX_TERMS`] terms.
     #[inline(always)]
     fn switch_pair(self, q: &Modulus, outs: [&mut [u64]; 2], xs: &[&[u64]], key: KeyRows<'_>, finish: &PairFinish<'_>) {
         pairs::switch_pair(self, q, outs, xs, key, finish);

@@ -37,6 +37,7 @@ mod in_place;
 mod product;
 mod rotate;
 mod rules;
+mod sum_rotated;
 mod trace;
 
 pub use cipher::{Ciphertext, Private, SeededCiphertext};

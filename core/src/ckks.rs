@@ -63,6 +63,7 @@ mod linear;
 mod rotate;
 mod rules;
 mod scale;
+mod sum_rotated;
 mod trace;
 
 pub use cipher::{Ciphertext, Decrypted, SeededCiphertext};

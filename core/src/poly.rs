@@ -36,7 +36,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use core::ops::Range;
 
 use zeroize::Zeroize;
 
@@ -101,11 +100,6 @@ impl<D> Poly<D> {
     #[must_use]
     pub fn limb_mut(&mut self, i: usize) -> &mut [u64] {
         &mut self.residues[i * self.degree..(i + 1) * self.degree]
-    }
-
-    /// The residues modulo some moduli, limb-major.
-    pub(crate) fn stretch(&self, limbs: Range<usize>) -> &[u64] {
-        &self.residues[limbs.start * self.degree..limbs.end * self.degree]
     }
 
     /// A copy of some limbs, in the given order.

@@ -24,8 +24,12 @@ pub struct PairFinish<'a> {
     pub scaled: Option<([&'a [u64]; 2], Shoup)>,
     /// What is added to each half.
     pub addends: [Option<&'a [u64]>; 2],
+    /// A factor in `[0, q)` of both sums.
+    pub times: Option<Shoup>,
     /// Where values are written; in place without.
     pub order: Option<BlockOrder<'a>>,
+    /// Whether values are added to what is there, in `[0, q)`, in place of it.
+    pub accumulate: bool,
 }
 
 /// A permutation that takes aligned eights to aligned eights.
@@ -106,8 +110,13 @@ pub(super) fn switch_pair<B: Backend>(
             if let Some(addend) = finish.addends[half] {
                 backend.add(q, sum, &addend[start..end]);
             }
+            if let Some(w) = finish.times {
+                backend.mul_scalar(q, sum, w);
+            }
             match finish.order {
-                Some(order) => order.write(out, sum, start),
+                Some(order) if finish.accumulate => order.write(out, sum, start, |out, x| *out = q.add(*out, x)),
+                Some(order) => order.write(out, sum, start, |out, x| *out = x),
+                None if finish.accumulate => backend.add(q, &mut out[start..end], sum),
                 None => out[start..end].copy_from_slice(sum),
             }
         }
@@ -148,11 +157,11 @@ fn products<B: Backend>(
 impl BlockOrder<'_> {
     /// Writes whole eights, of which the first is read at `start`.
     #[inline(always)]
-    fn write(&self, out: &mut [u64], values: &[u64], start: usize) {
+    fn write(&self, out: &mut [u64], values: &[u64], start: usize, put: impl Fn(&mut u64, u64)) {
         let (out, indices) = (out.as_chunks_mut::<8>().0, self.indices.as_chunks::<8>().0);
         for (block, &place) in values.as_chunks::<8>().0.iter().zip(&self.places[start >> 3..]) {
             for (out, &i) in out[place as usize].iter_mut().zip(&indices[place as usize]) {
-                *out = block[(i & 7) as usize];
+                put(out, block[(i & 7) as usize]);
             }
         }
     }

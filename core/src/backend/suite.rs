@@ -169,11 +169,21 @@ fn key_products<B: Backend>(backend: B, q: &Modulus, n: usize) {
     (0..blocks).for_each(|b| places[(indices[8 * b as usize] >> 3) as usize] = b);
     let order = BlockOrder { indices: &indices, places: &places };
     let scaled = |w: u64| Some(([&worst[..], &mixed], q.shoup(w)));
+    let none = PairFinish::default();
     let finishes = [
-        PairFinish::default(),
-        PairFinish { addends: [Some(&worst), None], order: Some(order), scaled: None },
-        PairFinish { scaled: scaled(q.value() - 1), addends: [Some(&worst), Some(&other)], order: None },
-        PairFinish { scaled: scaled(q.value() >> 1), addends: [Some(&other), None], order: Some(order) },
+        none,
+        PairFinish { addends: [Some(&worst), None], order: Some(order), ..none },
+        PairFinish { scaled: scaled(q.value() - 1), addends: [Some(&worst), Some(&other)], ..none },
+        PairFinish { scaled: scaled(q.value() >> 1), addends: [Some(&other), None], order: Some(order), ..none },
+        PairFinish { scaled: scaled(q.value() - 1), times: Some(q.shoup(q.value() - 1)), accumulate: true, ..none },
+        PairFinish { addends: [Some(&other); 2], order: Some(order), accumulate: true, ..none },
+        PairFinish {
+            scaled: scaled(q.value() - 1),
+            addends: [Some(&worst), Some(&other)],
+            times: Some(q.shoup(q.value() >> 1)),
+            order: Some(order),
+            accumulate: true,
+        },
     ];
     let term = |j: usize| -> super::PairTerm<'_> {
         if j == 0 { (&mixed, [&other, &worst]) } else { (&worst, [&worst, &mixed]) }
@@ -190,15 +200,18 @@ fn key_products<B: Backend>(backend: B, q: &Modulus, n: usize) {
         }
         let xs: Vec<&[u64]> = terms[..count].iter().map(|(x, _)| *x).collect();
         for finish in &finishes {
-            let mut outs = [vec![1; n], vec![1; n]];
+            let mut outs = [mixed.clone(), worst.clone()];
             let [first, second] = &mut outs;
             backend.switch_pair(q, [first, second], &xs, KeyRows::new(&words, digits), finish);
             for (half, out) in outs.iter().enumerate() {
-                let one = |i: usize| {
-                    let i = if finish.order.is_some() { indices[i] as usize } else { i };
+                let before = [&mixed, &worst][half];
+                let one = |place: usize| {
+                    let i = if finish.order.is_some() { indices[place] as usize } else { place };
                     let start = finish.addends[half].map_or(0, |a| a[i]);
                     let start = finish.scaled.map_or(start, |(rs, w)| q.mul_add(rs[half][i], w.value, start));
-                    terms[..count].iter().fold(start, |sum, (x, ys)| q.mul_add(x[i], ys[half][i], sum))
+                    let sum = terms[..count].iter().fold(start, |sum, (x, ys)| q.mul_add(x[i], ys[half][i], sum));
+                    let value = finish.times.map_or(sum, |w| q.mul(sum, w.value));
+                    if finish.accumulate { q.add(before[place], value) } else { value }
                 };
                 assert_eq!(*out, (0..n).map(one).collect::<Vec<_>>(), "switch_pair of {count}, half {half}");
             }

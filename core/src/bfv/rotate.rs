@@ -33,7 +33,7 @@ impl Bfv {
         let (level, key) = (self.level(a.level), keys.relin(a.level)?);
         self.reshape(out, a.level, 2, level.rules.key_switch(a.noise), scratch)?;
         for (out, parts) in out.streams.iter_mut().zip(&a.streams) {
-            level.switcher.switch_add(&parts[2], key, [&parts[0], &parts[1]], out, scratch);
+            level.switcher.switch_add([0, 1, 2].map(|i| &parts[i]), key, 0, out, scratch);
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Ckks {
         check_size(a, 3)?;
         let (level, key) = (self.level(a.level()), keys.relin(a.level())?);
         self.reshape(out, self.switched(a), scratch)?;
-        level.switcher.switch_add(&a.parts[2], key, [&a.parts[0], &a.parts[1]], &mut out.parts, scratch);
+        level.switcher.switch_add([0, 1, 2].map(|i| &a.parts[i]), key, 0, &mut out.parts, scratch);
         Ok(())
     }
 

@@ -370,6 +370,52 @@ fn misuse_of_hoisting_has_its_error() {
 
 /// What the caller vouches for is what the rules go on with.
 #[test]
+fn misuse_of_fused_operations_has_its_error() {
+    let mut f = fixture(&[50, 50]);
+    let a = f.values(1.0);
+    let x = f.encrypt(&a, &encoding(TOP, 40, 1.0));
+    let (low, bottom) = (f.ckks.drop_to(&x, 2).unwrap(), f.encrypt(&a, &encoding(1, 20, 1.0)));
+    let (product, other) = (f.ckks.square(&x).unwrap(), f.encrypt(&a, &encoding(TOP, 30, 1.0)));
+    let sum = |terms: &[(&Ciphertext, &[isize])]| f.ckks.sum_rotated(terms, &f.keys, &mut Scratch::new());
+    let missing = EvalError::MissingGaloisKey { element: rotation_element(N, 2), level: TOP };
+    assert_eq!(sum(&[(&x, &[0, 2])]), Err(missing));
+    assert_eq!(sum(&[(&product, &[1])]), Err(EvalError::SizeMismatch { found: 3, needed: 2 }));
+    assert_eq!(sum(&[(&x, &[1]), (&low, &[1])]), Err(EvalError::LevelMismatch { left: TOP, right: 2 }));
+    assert!(matches!(sum(&[(&x, &[1]), (&other, &[0])]), Err(EvalError::ScaleMismatch { .. })));
+    assert_eq!(sum(&[(&x, &[])]), Err(EvalError::OperandCount { left: 0, right: 0 }));
+    let large = x.clone().with_bounds(x.bounds().scaled(libm::exp2(f.ckks.rules(TOP).limit_log2() - 42.0)));
+    assert!(matches!(sum(&[(&large, &[0, 1, 3, -1])]), Err(EvalError::MessageTooLarge { .. })));
+
+    let (mut out, mut scratch) = (f.ckks.zero(1), Scratch::new());
+    let no_prime = EvalError::NoSuchLevel { asked: 0, max: 1 };
+    for steps in [&[0, 1][..], &[0]] {
+        let terms = [(&bottom, steps)];
+        assert_eq!(f.ckks.sum_rotated_rescale_into(&terms, &f.keys, &mut out, &mut scratch), Err(no_prime.clone()));
+        let too_small = f.ckks.sum_rotated_rescale_into(&[(&other, steps)], &f.keys, &mut out, &mut scratch);
+        assert!(matches!(too_small, Err(EvalError::ScaleOutOfRange { .. })));
+    }
+    let mut merged = |a, b, keys| f.ckks.multiply_relinearise_rescale_into(a, b, keys, &mut out, &mut scratch);
+    assert_eq!(merged(&bottom, &bottom, &f.keys), Err(no_prime));
+    assert_eq!(merged(&x, &low, &f.keys), Err(EvalError::LevelMismatch { left: TOP, right: 2 }));
+    let none = EvaluationKeys::generate(&f.secret, &KeyRequest::default(), &mut f.rng).unwrap();
+    assert_eq!(merged(&x, &x, &none), Err(EvalError::MissingRelinKey { level: TOP }));
+}
+
+/// Without a rotation there is nothing to switch, and the division is that of rescaling.
+#[test]
+fn sums_without_rotations_are_sums() {
+    let mut f = fixture(&[50]);
+    let a = f.values(1.0);
+    let x = f.encrypt(&a, &encoding(3, 50, 1.0));
+    let (terms, mut scratch) = ([(&x, &[0, 0][..])], Scratch::new());
+    let twice = f.ckks.add(&x, &x).unwrap();
+    assert_eq!(f.ckks.sum_rotated(&terms, &f.keys, &mut scratch).unwrap(), twice);
+    let mut out = f.ckks.zero(1);
+    f.ckks.sum_rotated_rescale_into(&terms, &f.keys, &mut out, &mut scratch).unwrap();
+    assert_eq!(out, f.ckks.rescale(&twice).unwrap());
+}
+
+#[test]
 fn bounds_can_be_vouched_for() {
     let mut f = fixture(&[50]);
     let a = f.values(1.0);

@@ -11,9 +11,11 @@
 //! Mouchet, Troncoso-Pastoriza and Hubaux, "Efficient bootstrapping for approximate homomorphic encryption with
 //! non-sparse keys", 2021, section 4).
 
+mod division;
 mod gadget;
 mod raised;
 mod scale_down;
+mod sum;
 mod switcher;
 
 use alloc::boxed::Box;
@@ -35,6 +37,7 @@ use crate::sample::{Label, Seed, uniform_vartime};
 pub(crate) use gadget::Gadget;
 pub(crate) use raised::Raised;
 pub(crate) use scale_down::ScaleDown;
+pub(crate) use sum::images;
 pub(crate) use switcher::{Decomposed, Switcher};
 
 /// An encryption of `P·s'` under `s`, digit by digit, for ciphertexts of its level and below.
@@ -199,6 +202,10 @@ impl GaloisKey {
 
     pub(crate) const fn gadget(&self) -> Gadget {
         self.key.gadget
+    }
+
+    const fn key(&self) -> &KeySwitchKey {
+        &self.key
     }
 }
 

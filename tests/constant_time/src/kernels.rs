@@ -197,7 +197,9 @@ fn switch_pair(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<
     let finish = PairFinish {
         scaled: Some(([a, b], public.factor)),
         addends: [Some(b), Some(&third[..len])],
+        times: Some(public.factor),
         order: Some(order),
+        accumulate: true,
     };
     let key = KeyRows::new(&data.rows[..2 * len], 1);
     kernels.switch_pair(&public.q, [&mut data.out[..len], &mut second[..len]], &[a], key, &finish);

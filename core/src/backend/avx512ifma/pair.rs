@@ -4,7 +4,7 @@
 use core::arch::x86_64::*;
 
 use super::sums::Sums;
-use super::{MAX_BITS, load, splat, store};
+use super::{MAX_BITS, load, splat, splat_factor, store};
 use crate::backend::pairs::TILE;
 use crate::backend::{KeyRows, PairFinish};
 use crate::modulus::Modulus;
@@ -55,6 +55,7 @@ fn fixed<const N: usize>(
     let key_tiles = key.words().as_chunks::<8>().0.as_chunks::<VECTORS>().0;
     let scaled = finish.scaled.map(|(rs, w)| (rs.map(|r| tiles(r, count)), splat(w.value)));
     let addends = finish.addends.map(|a| a.map(|a| tiles(a, count)));
+    let times = finish.times.map(|w| splat_factor(w));
     let order = finish.order.map(|order| (order.indices.as_chunks::<8>().0, order.places.as_chunks::<VECTORS>().0));
     for t in 0..count {
         let xs: [&Tile; N] = core::array::from_fn(|j| &xs[j][t]);
@@ -88,16 +89,23 @@ fn fixed<const N: usize>(
                     high[half] = _mm512_madd52hi_epu64(high[half], r, w);
                 }
             }
-            let values = [sums.reduce(high[0], low[0]), sums.reduce(high[1], low[1])];
+            let mut values = match times {
+                Some(w) => [sums.reduce_times(high[0], low[0], w), sums.reduce_times(high[1], low[1], w)],
+                None => [sums.reduce(high[0], low[0]), sums.reduce(high[1], low[1])],
+            };
+            let mut place = t * VECTORS + i;
             if let Some((indices, places)) = places {
-                let place = places[i] as usize;
+                place = places[i] as usize;
                 // The permutation reads the lowest three bits of each index.
                 let lanes = load(&indices[place].map(u64::from));
-                store(&mut first[place], _mm512_permutexvar_epi64(lanes, values[0]));
-                store(&mut second[place], _mm512_permutexvar_epi64(lanes, values[1]));
-            } else {
-                store(&mut first[t * VECTORS + i], values[0]);
-                store(&mut second[t * VECTORS + i], values[1]);
+                values = [_mm512_permutexvar_epi64(lanes, values[0]), _mm512_permutexvar_epi64(lanes, values[1])];
+            }
+            let outs = [&mut first[place], &mut second[place]];
+            if finish.accumulate {
+                values = [sums.add(load(outs[0]), values[0]), sums.add(load(outs[1]), values[1])];
+            }
+            for (out, value) in outs.into_iter().zip(values) {
+                store(out, value);
             }
         }
     }

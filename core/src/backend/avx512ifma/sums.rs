@@ -36,15 +36,36 @@ impl Sums {
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
     pub(super) fn reduce(&self, high: __m512i, low: __m512i) -> __m512i {
+        let (q, sum) = (&self.lanes, self.fold(high, low));
+        let estimate = _mm512_madd52hi_epu64(q.zero, sum, q.one.quotient);
+        let rest = _mm512_and_si512(_mm512_madd52lo_epu64(sum, estimate, q.minus_q), q.mask);
+        Lanes::reduce_once(rest, q.q)
+    }
+
+    /// As [`Sums::reduce`], times `w`: the last factor is `w`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn reduce_times(&self, high: __m512i, low: __m512i, w: Factor) -> __m512i {
+        Lanes::reduce_once(self.lanes.mul_lazy(self.fold(high, low), w), self.lanes.q)
+    }
+
+    /// `a + b mod q`; `[0, q)² → [0, q)`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    pub(super) fn add(&self, a: __m512i, b: __m512i) -> __m512i {
+        Lanes::reduce_once(_mm512_add_epi64(a, b), self.lanes.q)
+    }
+
+    /// One word below `2^52` of the same residue.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
+    fn fold(&self, high: __m512i, low: __m512i) -> __m512i {
         let q = &self.lanes;
         let lower = _mm512_and_si512(low, self.mask);
         let upper = _mm512_add_epi64(_mm512_add_epi64(high, high), _mm512_srli_epi64::<{ Self::WORD_BITS }>(low));
         let estimate = _mm512_madd52hi_epu64(q.zero, upper, self.word.quotient);
         let sum = _mm512_madd52lo_epu64(lower, upper, self.word.value);
-        let sum = _mm512_madd52lo_epu64(sum, estimate, q.minus_q);
-        let estimate = _mm512_madd52hi_epu64(q.zero, sum, q.one.quotient);
-        let rest = _mm512_and_si512(_mm512_madd52lo_epu64(sum, estimate, q.minus_q), q.mask);
-        Lanes::reduce_once(rest, q.q)
+        _mm512_madd52lo_epu64(sum, estimate, q.minus_q)
     }
 }
 

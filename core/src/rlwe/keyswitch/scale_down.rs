@@ -15,8 +15,6 @@ pub(crate) struct ScaleDown {
     converter: BaseConverter,
     /// `D^-1` modulo each prime that is kept.
     inverses: Box<[Shoup]>,
-    /// `-D^-1` modulo each.
-    factors: Box<[Shoup]>,
 }
 
 impl ScaleDown {
@@ -26,10 +24,8 @@ impl ScaleDown {
         let residues = kept.basis().decompose_vartime(&dropped.basis().product());
         // Other primes than the divisor's: each has the inverse.
         let inverse = |(q, &d): (&crate::modulus::Modulus, &u64)| q.shoup(q.inverse(d).unwrap_or_default());
-        let inverses: Box<[Shoup]> = kept.moduli().iter().zip(&residues).map(inverse).collect();
         Self {
-            factors: kept.moduli().iter().zip(&inverses).map(|(q, w)| q.shoup(q.neg(w.value))).collect(),
-            inverses,
+            inverses: kept.moduli().iter().zip(&residues).map(inverse).collect(),
             converter: BaseConverter::new(dropped.basis(), kept.moduli()),
             kept,
             dropped,
@@ -66,10 +62,5 @@ impl ScaleDown {
     /// The centred remainder modulo the `i`-th kept prime. Cost: one transform.
     pub(super) fn remainder(&self, i: usize, prepared: &[u64], out: &mut [u64], ahead: &[u64]) {
         self.kept.forward_converted(i, (&self.converter, i), prepared, out, ahead);
-    }
-
-    /// `-D^-1` modulo the `i`-th kept prime: what a remainder is added with to a value that is divided already.
-    pub(super) fn factor(&self, i: usize) -> Shoup {
-        self.factors[i]
     }
 }

@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Gadget, GaloisKey, KeySwitchKey, Raised, ScaleDown};
-use crate::backend::{AlignedWords, Backend, BlockOrder, KeyRows, PairFinish};
-use crate::modulus::Shoup;
+use super::division::Division;
+use super::{Gadget, GaloisKey, KeySwitchKey, Raised};
+use crate::backend::{AlignedWords, Backend, BlockOrder, Kernels, KeyRows, PairFinish};
+use crate::modulus::{Modulus, Shoup};
 use crate::params::{MAX_PRIMES, Params};
 use crate::poly::{Eval, Poly, Ring, Scratch};
 use crate::rns::BaseConverter;
@@ -21,12 +22,13 @@ pub(crate) struct Switcher {
 
 /// Key switching at one level with keys of one gadget.
 #[derive(Clone, Debug)]
-struct Path {
+pub(super) struct Path {
     gadget: Gadget,
     /// Modulo the level's primes and the gadget's special primes.
     key_ring: Ring,
     digits: Box<[Digit]>,
-    down: ScaleDown,
+    /// By the special primes, and by the last ciphertext prime with them if there is another.
+    divisions: Box<[Division]>,
 }
 
 /// One digit: its own limbs, and the conversion to all other key limbs.
@@ -69,28 +71,32 @@ impl Switcher {
         Self { level, ring: params.key_ring().select(0..level), paths }
     }
 
-    /// `(b + x, a + y)` for `b + a·s ≈ part·s'` and addends `x` and `y`. Cost at `l` limbs, `α` special primes and `d`
-    /// digits: `d·(l + α) + 2·(l + α)` transforms.
+    /// `(b + x, a + y)` for `b + a·s ≈ part·s'` and addends `x` and `y`, the third and the first two polynomials of a product,
+    /// divided by the last `drop` ciphertext primes, 0 or 1, with the same rounding. Cost at `l` limbs, `α` special primes and
+    /// `d` digits: `d·(l + α) + 2·(l + α)` transforms.
     pub(crate) fn switch_add(
         &self,
-        part: &Poly<Eval>,
+        [x, y, part]: [&Poly<Eval>; 3],
         key: &KeySwitchKey,
-        addends: [&Poly<Eval>; 2],
+        drop: usize,
         out: &mut [Poly<Eval>],
         scratch: &mut Scratch,
     ) {
-        let prepared = self.prepare(self.path(key.gadget), part, scratch);
-        let product = Product { part, digits: Digits::Fresh(&prepared, &[]), key };
-        self.multiply_divide(product, Finish { addends: addends.map(Some), order: None }, out, scratch);
-        prepared.give(scratch);
+        let path = self.path(key.gadget);
+        let mut words = scratch.words(path.prepared_len());
+        let product = Product::fresh(part, self.prepare(path, part, &mut words), &[], key);
+        self.multiply_divide(product, Finish { addends: [Some(x), Some(y)], order: None, drop }, out, scratch);
+        scratch.give(words);
     }
 
     /// The image of a ciphertext of two parts under the key's automorphism, under the same secret.
     pub(crate) fn rotate(&self, parts: &[Poly<Eval>], key: &GaloisKey, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
-        let prepared = self.prepare(self.path(key.key.gadget), &parts[1], scratch);
-        let product = Product { part: &parts[1], digits: Digits::Fresh(&prepared, &[]), key: &key.key };
+        let path = self.path(key.key.gadget);
+        let mut words = scratch.words(path.prepared_len());
+        let prepared = self.prepare(path, &parts[1], &mut words);
+        let product = Product::fresh(&parts[1], prepared, &[], &key.key);
         self.multiply_divide(product, key.finish(&parts[0]), out, scratch);
-        prepared.give(scratch);
+        scratch.give(words);
     }
 
     /// The digits of a part, for keys of a gadget. Cost: `d·(l + α)` transforms.
@@ -98,13 +104,14 @@ impl Switcher {
         let (path, degree) = (self.path(gadget), self.ring.degree());
         let limbs = path.digits.iter().map(|digit| path.key_ring.basis().len() - digit.own.len()).sum::<usize>();
         let mut extensions = scratch.words(limbs * degree);
-        let prepared = self.prepare(path, part, scratch);
+        let mut words = scratch.words(path.prepared_len());
+        let prepared = self.prepare(path, part, &mut words);
         let mut rows = extensions.chunks_exact_mut(degree);
         for (j, digit) in path.digits.iter().enumerate() {
             let others = (0..path.key_ring.basis().len()).filter(|i| !digit.own.contains(i));
-            others.zip(rows.by_ref()).for_each(|(i, row)| path.extend(&prepared, j, i, row, &[]));
+            others.zip(rows.by_ref()).for_each(|(i, row)| path.extend(prepared, j, i, row, &[]));
         }
-        prepared.give(scratch);
+        scratch.give(words);
         Decomposed { gadget, extensions }
     }
 
@@ -162,12 +169,11 @@ impl Switcher {
     }
 
     fn rotate_modulo_qp(&self, parts: &[Poly<Eval>], digits: &Decomposed, key: &GaloisKey, out: &mut Raised) {
-        let (path, finish) = (self.path(digits.gadget), key.finish(&parts[0]));
+        let path = self.path(digits.gadget);
         let product = Product { part: &parts[1], digits: Digits::Hoisted(digits), key: &key.key };
         for i in 0..path.key_ring.basis().len() {
-            let addends = finish.addends.map(|part| part.filter(|_| i < self.level).map(|part| part.limb(i)));
             let outs = out.parts_mut().each_mut().map(|out| out.limb_mut(i));
-            self.multiply_limb(path, i, product, outs, &PairFinish { addends, order: finish.order, scaled: None });
+            self.multiply_limb(path, i, product, outs, &key.limb_finish(&parts[0], i));
         }
     }
 
@@ -183,15 +189,17 @@ impl Switcher {
     /// Division by `P` of what was raised. Cost: `2·(l + α)` transforms.
     pub(crate) fn lower(&self, mut raised: Raised, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
         let (path, degree) = (self.path(raised.gadget()), self.ring.degree());
+        let division = path.division(0);
         let [b, a] = raised.parts_mut().each_mut().map(|half| half.residues_mut().split_at_mut(self.level * degree));
-        let mut buffers = [scratch.words(path.down.buffer_len()), scratch.words(path.down.buffer_len())];
+        let len = division.down().buffer_len();
+        let mut buffers = [scratch.words(len), scratch.words(len)];
         let mut remainders = [scratch.words(degree), scratch.words(degree)];
         let [buffer_b, buffer_a] = &mut buffers;
-        let prepared = [path.down.prepare(b.1, buffer_b), path.down.prepare(a.1, buffer_a)];
+        let prepared = [division.down().prepare(b.1, buffer_b), division.down().prepare(a.1, buffer_a)];
         for i in 0..self.level {
             let addends = [&*b.0, &*a.0].map(|high| Some(&high[i * degree..(i + 1) * degree]));
-            let scaled = Some(path.remainders(i, prepared, &mut remainders, [&[]; 2]));
-            let finish = PairFinish { scaled, addends, order: None };
+            let scaled = Some(path.remainders(division, i, prepared, &mut remainders, [&[]; 2]));
+            let finish = PairFinish { scaled, addends, ..PairFinish::default() };
             self.ring.kernels().switch_pair(&self.ring.moduli()[i], limbs(out, i), &[], KeyRows::new(&[], 0), &finish);
         }
         buffers.into_iter().chain(remainders).for_each(|words| scratch.give(words));
@@ -203,71 +211,96 @@ impl Switcher {
         &self.path(gadget).key_ring
     }
 
-    fn path(&self, gadget: Gadget) -> &Path {
+    pub(super) const fn level(&self) -> usize {
+        self.level
+    }
+
+    /// Modulo the level's primes.
+    pub(super) const fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Those of the keys that serve this level.
+    pub(super) fn gadgets(&self) -> impl Iterator<Item = Gadget> + Clone {
+        self.paths.iter().map(|path| path.gadget)
+    }
+
+    pub(super) fn path(&self, gadget: Gadget) -> &Path {
         let found = self.paths.iter().position(|path| path.gadget == gadget);
         debug_assert!(found.is_some(), "no key of a level from {} on has this gadget", self.level);
         &self.paths[found.unwrap_or_default()]
     }
 
-    /// The product with a key, divided by `P`, and what follows. Limb by limb, so that a limb is in the cache from its
-    /// digits to its place in the result.
+    /// The product with a key, divided by `P`, and by ciphertext primes that go, and what follows. Limb by limb, so that a limb
+    /// is in the cache from its digits to its place in the result.
     fn multiply_divide(&self, product: Product<'_>, finish: Finish<'_>, out: &mut [Poly<Eval>], scratch: &mut Scratch) {
         let (path, degree) = (self.path(product.key.gadget), self.ring.degree());
-        let special = path.gadget.special();
-        let mut low = [scratch.words(special * degree), scratch.words(special * degree)];
-        let mut buffers = [scratch.words(path.down.buffer_len()), scratch.words(path.down.buffer_len())];
-        let mut remainders = [scratch.words(degree), scratch.words(degree)];
-        let mut rows = scratch.words(product.row_count(path) * degree);
-        let [low_b, low_a] = &mut low;
+        let division = path.division(finish.drop);
+        let mut room = Room::new(path, division, product.row_count(path), scratch);
+        let words = |i: usize| product.key.rows(self.in_key(i, product.key)).words();
+        let [low_b, low_a] = &mut room.low;
         for (i, (b, a)) in low_b.chunks_exact_mut(degree).zip(low_a.chunks_exact_mut(degree)).enumerate() {
-            let words = product.key.rows(self.in_key(self.level + i, product.key)).words();
-            self.extend_limb(path, self.level + i, product, &mut rows, words.chunks(words.len().div_ceil(3)));
-            self.multiply_limb(path, self.level + i, product.with(&rows), [b, a], &PairFinish::default());
+            let i = division.kept() + i;
+            self.extend_product(path, i, product, &mut room.rows, words(i).chunks(words(i).len().div_ceil(3)));
+            // Multiples of `P` are 0 modulo the special primes.
+            let addends = finish.addends.map(|part| part.filter(|_| i < self.level).map(|part| part.limb(i)));
+            let finish = PairFinish { addends, times: division.times(i), ..PairFinish::default() };
+            self.multiply_limb(path, i, product.with(&room.rows), [b, a], &finish);
         }
-        let ([low_b, low_a], [buffer_b, buffer_a]) = (&mut low, &mut buffers);
-        let prepared = [path.down.prepare(low_b, buffer_b), path.down.prepare(low_a, buffer_a)];
-        for i in 0..self.level {
-            let words = product.key.rows(self.in_key(i, product.key)).words();
+        let ([low_b, low_a], [buffer_b, buffer_a]) = (&mut room.low, &mut room.buffers);
+        let prepared = [division.down().prepare(low_b, buffer_b), division.down().prepare(low_a, buffer_a)];
+        for i in 0..division.kept() {
             let count = 2 + if matches!(product.digits, Digits::Fresh(..)) { path.digits.len() - 1 } else { 0 };
-            let mut ahead = words.chunks(words.len().div_ceil(count));
+            let mut ahead = words(i).chunks(words(i).len().div_ceil(count));
             let first = [ahead.next().unwrap_or_default(), ahead.next().unwrap_or_default()];
-            let scaled = Some(path.remainders(i, prepared, &mut remainders, first));
-            self.extend_limb(path, i, product, &mut rows, ahead);
+            let scaled = Some(path.remainders(division, i, prepared, &mut room.remainders, first));
+            self.extend_product(path, i, product, &mut room.rows, ahead);
             let addends = finish.addends.map(|part| part.map(|part| part.limb(i)));
-            let finish = PairFinish { scaled, addends, order: finish.order };
-            self.multiply_limb(path, i, product.with(&rows), limbs(out, i), &finish);
+            let (times, order) = (division.times(i), finish.order);
+            let finish = PairFinish { scaled, addends, times, order, accumulate: false };
+            self.multiply_limb(path, i, product.with(&room.rows), limbs(out, i), &finish);
         }
-        for words in [rows].into_iter().chain(remainders).chain(buffers).chain(low) {
-            scratch.give(words);
-        }
+        room.give(scratch);
     }
 
     /// Where a key has this level's `i`-th key limb.
-    fn in_key(&self, i: usize, key: &KeySwitchKey) -> usize {
+    pub(super) fn in_key(&self, i: usize, key: &KeySwitchKey) -> usize {
         if i < self.level { i } else { i + key.level - self.level }
     }
 
-    /// The digits that are not there, modulo one key limb, into `rows`.
-    fn extend_limb<'a>(
+    /// The digits of a product that are not there, modulo one key limb, into `rows`.
+    fn extend_product<'a>(
         &self,
         path: &Path,
         i: usize,
         product: Product<'_>,
         rows: &mut [u64],
-        mut ahead: impl Iterator<Item = &'a [u64]>,
+        ahead: impl Iterator<Item = &'a [u64]>,
     ) {
         if let Digits::Fresh(prepared, _) = product.digits {
-            for (j, row) in rows.chunks_exact_mut(self.ring.degree()).enumerate() {
-                if !path.digits[j].own.contains(&i) {
-                    path.extend(prepared, j, i, row, ahead.next().unwrap_or_default());
-                }
+            self.extend_limb(path, i, prepared, rows, ahead);
+        }
+    }
+
+    /// The digits modulo one key limb that is not their own, into `rows`.
+    pub(super) fn extend_limb<'a>(
+        &self,
+        path: &Path,
+        i: usize,
+        prepared: Prepared<'_>,
+        rows: &mut [u64],
+        mut ahead: impl Iterator<Item = &'a [u64]>,
+    ) {
+        for (j, row) in rows.chunks_exact_mut(self.ring.degree()).enumerate() {
+            if !path.digits[j].own.contains(&i) {
+                path.extend(prepared, j, i, row, ahead.next().unwrap_or_default());
             }
         }
     }
 
     /// `Σ_j digit_j·key_j` modulo one key limb, for both halves of the key, which is read at this level's limbs, and what
     /// follows.
-    fn multiply_limb(
+    pub(super) fn multiply_limb(
         &self,
         path: &Path,
         i: usize,
@@ -291,36 +324,50 @@ impl Switcher {
         self.ring.kernels().switch_pair(q, outs, &xs[..path.digits.len()], key.rows(self.in_key(i, key)), finish);
     }
 
-    /// The coefficients of a part, ready to be extended.
-    fn prepare(&self, path: &Path, part: &Poly<Eval>, scratch: &mut Scratch) -> Prepared {
+    /// The coefficients of a part, ready to be extended, in [`Path::prepared_len`] words.
+    pub(super) fn prepare<'a>(&self, path: &Path, part: &Poly<Eval>, words: &'a mut [u64]) -> Prepared<'a> {
         let degree = self.ring.degree();
-        let mut coefficients = scratch.poly::<Eval>(&self.ring);
-        for (i, (limb, values)) in coefficients.limbs_mut().zip(part.limbs()).enumerate() {
-            limb.copy_from_slice(values);
-            self.ring.inverse_row(i, limb);
-        }
-        let len = path.digits.iter().map(|digit| digit.converter.prepared_len(degree)).sum();
-        let mut terms = scratch.words(len);
-        let mut rest = &mut terms[..];
+        let (coefficients, mut rest) = words.split_at_mut(self.level * degree);
+        coefficients.copy_from_slice(part.residues());
+        coefficients.chunks_exact_mut(degree).enumerate().for_each(|(i, limb)| self.ring.inverse_row(i, limb));
         for digit in &path.digits {
             let (buffer, tail) = rest.split_at_mut(digit.converter.prepared_len(degree));
-            digit.converter.prepare(self.ring.kernels(), digit.coefficients(&coefficients), buffer);
+            digit.converter.prepare(self.ring.kernels(), digit.coefficients(coefficients, degree), buffer);
             rest = tail;
         }
-        Prepared { coefficients, terms }
+        path.prepared(words)
     }
 }
 
 /// The coefficients of a part, and what the conversions of its digits share.
-struct Prepared {
-    coefficients: Poly<Eval>,
-    terms: AlignedWords,
+#[derive(Clone, Copy)]
+pub(super) struct Prepared<'a> {
+    coefficients: &'a [u64],
+    terms: &'a [u64],
 }
 
-impl Prepared {
-    fn give(self, scratch: &mut Scratch) {
-        scratch.give_poly(self.coefficients);
-        scratch.give(self.terms);
+/// Memory of a product with keys and its division.
+pub(super) struct Room {
+    /// The limbs that go, of both halves.
+    pub(super) low: [AlignedWords; 2],
+    pub(super) buffers: [AlignedWords; 2],
+    pub(super) remainders: [AlignedWords; 2],
+    /// Digits modulo one limb.
+    pub(super) rows: AlignedWords,
+}
+
+impl Room {
+    pub(super) fn new(path: &Path, division: &Division, rows: usize, scratch: &mut Scratch) -> Self {
+        let degree = path.key_ring.degree();
+        let low = (path.key_ring.basis().len() - division.kept()) * degree;
+        let mut pair = |len: usize| [scratch.words(len), scratch.words(len)];
+        let (low, buffers, remainders) = (pair(low), pair(division.down().buffer_len()), pair(degree));
+        Self { low, buffers, remainders, rows: scratch.words(rows * degree) }
+    }
+
+    pub(super) fn give(self, scratch: &mut Scratch) {
+        let pairs = self.remainders.into_iter().chain(self.buffers).chain(self.low);
+        [self.rows].into_iter().chain(pairs).for_each(|words| scratch.give(words));
     }
 }
 
@@ -332,29 +379,75 @@ impl Path {
             let converter = BaseConverter::new(key_ring.select(own.clone()).basis(), others.moduli());
             Digit { own, converter }
         });
-        Self { gadget, digits: digits.collect(), down: ScaleDown::new(&key_ring, level), key_ring }
+        let divisions = (0..level.min(2)).map(|drop| Division::new(&key_ring, level, drop)).collect();
+        Self { gadget, digits: digits.collect(), divisions, key_ring }
+    }
+
+    pub(super) const fn gadget(&self) -> Gadget {
+        self.gadget
+    }
+
+    pub(super) fn degree(&self) -> usize {
+        self.key_ring.degree()
+    }
+
+    pub(super) fn kernels(&self) -> Kernels {
+        self.key_ring.kernels()
+    }
+
+    /// Of the key limbs.
+    pub(super) fn moduli(&self) -> &[Modulus] {
+        self.key_ring.moduli()
+    }
+
+    pub(super) fn digit_count(&self) -> usize {
+        self.digits.len()
+    }
+
+    /// How many digits are extended to a key limb.
+    pub(super) fn extensions(&self, i: usize) -> usize {
+        self.digits.iter().filter(|digit| !digit.own.contains(&i)).count()
+    }
+
+    /// The division by the special primes and the last `drop` ciphertext primes, 0 or 1, of which one is left.
+    pub(super) fn division(&self, drop: usize) -> &Division {
+        &self.divisions[drop]
+    }
+
+    /// The size of a part that is ready to be extended, in words.
+    pub(super) fn prepared_len(&self) -> usize {
+        let (level, degree) = (self.key_ring.basis().len() - self.gadget.special(), self.degree());
+        level * degree + self.digits.iter().map(|digit| digit.converter.prepared_len(degree)).sum::<usize>()
+    }
+
+    /// A part that [`Switcher::prepare`] wrote.
+    pub(super) fn prepared<'a>(&self, words: &'a [u64]) -> Prepared<'a> {
+        let level = self.key_ring.basis().len() - self.gadget.special();
+        let (coefficients, terms) = words.split_at(level * self.degree());
+        Prepared { coefficients, terms }
     }
 
     /// What is left to add to the `i`-th limb of both halves of a product with a key: the remainders of the division by `P`,
     /// and their factor.
-    fn remainders<'a>(
+    pub(super) fn remainders<'a>(
         &self,
+        division: &Division,
         i: usize,
         prepared: [&[u64]; 2],
         [b, a]: &'a mut [AlignedWords; 2],
         ahead: [&[u64]; 2],
     ) -> ([&'a [u64]; 2], Shoup) {
-        self.down.remainder(i, prepared[0], b, ahead[0]);
-        self.down.remainder(i, prepared[1], a, ahead[1]);
-        ([b, a], self.down.factor(i))
+        division.down().remainder(i, prepared[0], b, ahead[0]);
+        division.down().remainder(i, prepared[1], a, ahead[1]);
+        ([b, a], division.factor(i))
     }
 
     /// The `j`-th digit modulo the `i`-th key limb, which is not its own, in the evaluation domain.
-    fn extend(&self, prepared: &Prepared, j: usize, i: usize, out: &mut [u64], ahead: &[u64]) {
+    fn extend(&self, prepared: Prepared<'_>, j: usize, i: usize, out: &mut [u64], ahead: &[u64]) {
         let (digit, degree) = (&self.digits[j], out.len());
         let before: usize = self.digits[..j].iter().map(|digit| digit.converter.prepared_len(degree)).sum();
         let terms = match digit.converter.prepared_len(degree) {
-            0 => digit.coefficients(&prepared.coefficients),
+            0 => digit.coefficients(prepared.coefficients, degree),
             len => &prepared.terms[before..before + len],
         };
         self.key_ring.forward_converted(i, (&digit.converter, digit.other(i).unwrap_or_default()), terms, out, ahead);
@@ -363,7 +456,7 @@ impl Path {
 
 /// A part that is multiplied with a key, and where its digits come from.
 #[derive(Clone, Copy)]
-struct Product<'a> {
+pub(super) struct Product<'a> {
     part: &'a Poly<Eval>,
     digits: Digits<'a>,
     key: &'a KeySwitchKey,
@@ -372,11 +465,21 @@ struct Product<'a> {
 #[derive(Clone, Copy)]
 enum Digits<'a> {
     /// Extended limb by limb, used and forgotten: one row per digit.
-    Fresh(&'a Prepared, &'a [u64]),
+    Fresh(Prepared<'a>, &'a [u64]),
     Hoisted(&'a Decomposed),
 }
 
 impl<'a> Product<'a> {
+    /// With digits that are extended limb by limb, to these rows.
+    pub(super) const fn fresh(
+        part: &'a Poly<Eval>,
+        prepared: Prepared<'a>,
+        rows: &'a [u64],
+        key: &'a KeySwitchKey,
+    ) -> Self {
+        Self { part, digits: Digits::Fresh(prepared, rows), key }
+    }
+
     /// With digits that were extended to these rows.
     fn with(self, rows: &'a [u64]) -> Self {
         match self.digits {
@@ -394,18 +497,28 @@ impl<'a> Product<'a> {
     }
 }
 
-/// What follows the division by `P`: sums with other parts, and an automorphism of the sums.
+/// What else happens to a product: sums with other parts, an automorphism of the sums, and the ciphertext primes that go.
 #[derive(Clone, Copy)]
 struct Finish<'a> {
     addends: [Option<&'a Poly<Eval>>; 2],
     order: Option<BlockOrder<'a>>,
+    drop: usize,
 }
 
 impl GaloisKey {
     /// What turns a product with this key into a rotated ciphertext: the first part is added, then both are permuted.
     fn finish<'a>(&'a self, first: &'a Poly<Eval>) -> Finish<'a> {
-        let order = BlockOrder { indices: &self.permutation, places: &self.places };
-        Finish { addends: [Some(first), None], order: Some(order) }
+        Finish { addends: [Some(first), None], order: Some(self.order()), drop: 0 }
+    }
+
+    /// The same modulo one key limb and before the division, on whose special limbs multiples of `P` are 0.
+    pub(super) fn limb_finish<'a>(&'a self, first: &'a Poly<Eval>, i: usize) -> PairFinish<'a> {
+        let first = (i < first.limb_count()).then(|| first.limb(i));
+        PairFinish { addends: [first, None], order: Some(self.order()), ..PairFinish::default() }
+    }
+
+    fn order(&self) -> BlockOrder<'_> {
+        BlockOrder { indices: &self.permutation, places: &self.places }
     }
 }
 
@@ -416,13 +529,13 @@ impl Digit {
     }
 
     /// The digit's limbs of a part.
-    fn coefficients<'a>(&self, part: &'a Poly<Eval>) -> &'a [u64] {
-        part.stretch(self.own.clone())
+    fn coefficients<'a>(&self, part: &'a [u64], degree: usize) -> &'a [u64] {
+        &part[self.own.start * degree..self.own.end * degree]
     }
 }
 
 /// One limb of both parts of a ciphertext.
-fn limbs(parts: &mut [Poly<Eval>], i: usize) -> [&mut [u64]; 2] {
+pub(super) fn limbs(parts: &mut [Poly<Eval>], i: usize) -> [&mut [u64]; 2] {
     let (first, rest) = parts.split_at_mut(1);
     [first[0].limb_mut(i), rest[0].limb_mut(i)]
 }
