@@ -29,7 +29,8 @@ use value::Value;
 
 /// All but `accept_vartime`, whose words are public and decide how long it takes, and `switch_pair` and
 /// `ntt_forward_lifted`, whose operands are ciphertexts and evaluation keys: they move more slices over the stack than this
-/// interpretation can tell apart. What valgrind decodes of them is run with poisoned operands.
+/// interpretation can tell apart. What valgrind decodes of them is run with poisoned operands. Packed words are public but
+/// for secret keys, whose bytes valgrind follows.
 const KERNELS: [&str; 25] = [
     "ntt_forward",
     "ntt_inverse",
@@ -85,7 +86,7 @@ fn function<'a>(image: &'a Image, name: &str) -> &'a Function {
 /// The backends of which the program has code.
 fn backends(image: &Image) -> BTreeSet<String> {
     let inside = image.functions.iter().filter_map(|function| function.name.split_once(BACKENDS)?.1.split_once("::"));
-    let helpers = ["portable", "tables", "aligned", "suite", "conversion", "sampling", "pairs"];
+    let helpers = ["portable", "tables", "aligned", "suite", "conversion", "sampling", "pairs", "bits"];
     // Types of this module, not modules in it, have capitals.
     let modules = inside.map(|(module, _)| module).filter(|module| module.starts_with(char::is_lowercase));
     modules.filter(|module| !helpers.contains(module)).map(str::to_owned).collect()

@@ -5,7 +5,7 @@
 use core::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
-use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, MAX_TERMS, PairFinish};
+use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, MAX_TERMS, PairFinish, Rounds};
 use tacit_core::modulus::Modulus;
 use tacit_core::ntt::NttPlan;
 use tacit_core::poly::{Coeff, Poly, Ring};
@@ -164,10 +164,19 @@ fn key_products_refuse_slices_of_different_lengths() {
 fn samplers_refuse_slices_that_do_not_fit() {
     for kernels in Kernels::available() {
         for len in [1, 7, N - 1, N + 1] {
-            refused("keystream", &mut vec![2; len], |out| kernels.keystream(&[7; 32], 1, 0, out));
+            refused("keystream", &mut vec![2; len], |out| kernels.keystream(Rounds::Eight, &[7; 32], 1, 0, out));
             let mut small = [3; N];
             assert!(catch_unwind(AssertUnwindSafe(|| kernels.binomial(&mut small, &vec![5; len]))).is_err());
             assert_eq!(small, [3; N], "binomial of {}", kernels.name());
+            for bits in [17, 43, 60] {
+                let bytes = N / 8 * bits as usize;
+                let packed = vec![5; len.abs_diff(N) + bytes];
+                refused("unpack", &mut [2; N], |out| kernels.unpack(bits, out, &packed));
+                refused("unpack", &mut vec![2; len], |out| kernels.unpack(bits, out, &packed[..bytes]));
+                let mut out = vec![3; bytes];
+                assert!(catch_unwind(AssertUnwindSafe(|| kernels.pack(bits, &mut out, &vec![0; len]))).is_err());
+                assert!(out.iter().all(|&byte| byte == 3), "pack of {}", kernels.name());
+            }
         }
     }
 }

@@ -158,7 +158,7 @@ fn each_header_bit_counts() {
             let error = sample.error_with(|bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             let named = match bit / 8 {
                 MAGIC..VERSION => error == WireError::Magic,
-                VERSION..TAG => matches!(error, WireError::Version { supported: 2, .. }),
+                VERSION..TAG => matches!(error, WireError::Version { supported: 3, .. }),
                 TAG => matches!(error, WireError::Kind { expected, .. } if expected == sample.kind),
                 RESERVED => matches!(error, WireError::Field { name: "reserved", max: 0, .. }),
                 FINGERPRINT.. => error == WireError::Parameters,

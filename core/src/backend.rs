@@ -15,6 +15,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics that need a processor feature")]
 mod avx512ifma;
+#[cfg(feature = "rlwe")]
+mod bits;
 mod conversion;
 #[cfg(test)]
 mod level_bounds;
@@ -35,10 +37,14 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 #[cfg(target_arch = "x86_64")]
 pub use avx512ifma::Avx512Ifma;
+#[cfg(feature = "wire")]
+pub(crate) use bits::packed_len;
 pub use conversion::{Conversion, Source, Target};
 pub(crate) use pairs::TILE;
 pub use pairs::{BlockOrder, KeyRows, PairFinish};
 pub use portable::Portable;
+#[cfg(feature = "rlwe")]
+pub use sampling::Rounds;
 pub use tables::NttTables;
 pub(crate) use tables::bit_reverse;
 
@@ -207,19 +213,40 @@ pub trait Backend: Copy + sealed::Sealed {
         self.mul_add(q, z, a[1], b[1]);
     }
 
-    /// Fills whole blocks of eight words with ChaCha20's output, in order and least significant byte first, from the
-    /// given block of the stream on (64-bit counter and 64-bit stream number, as Bernstein's original has them).
+    /// Fills whole blocks of eight words with the output of ChaCha20 or ChaCha8, in order and least significant byte first,
+    /// from the given block of the stream on (64-bit counter and 64-bit stream number, as Bernstein's original has them).
     #[cfg(feature = "rlwe")]
-    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
-        sampling::keystream(key, stream, block, out);
+    fn keystream(self, rounds: Rounds, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        sampling::keystream(rounds, key, stream, block, out);
     }
 
-    /// Appends to `out` the words that, cut to the bits of `q`, are below `q`; `[0, 2^64) → [0, q)`. Stops when either slice
-    /// ends; returns how many words were read and how many were written. What lies behind those in `out` is arbitrary.
-    /// Variable time, for public words.
+    /// Takes words of as many bits as `q` has from the packed ones in `words`, least significant bit first, and appends those
+    /// below `q` to `out`; `[0, 2^64) → [0, q)`. They are taken 64 at a time, which are as many of `words` as `q` has bits,
+    /// until `out` is full (what is left of the 64 is dropped) or `words` has no 64 more. Returns how many of `words` were
+    /// read and how many of `out` were written. What lies behind those in `out` is arbitrary. Variable time, for public words.
     #[cfg(feature = "rlwe")]
     fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
-        sampling::accept_vartime(q, words, out)
+        bits::accept_vartime(q, words, out)
+    }
+
+    /// Packs words, a multiple of 8 of them, least significant bit first and one behind the other; `[0, 2^bits)` → as many
+    /// bytes as they have bits, over 8.
+    #[cfg(feature = "rlwe")]
+    fn pack(self, bits: u32, out: &mut [u8], words: &[u64]) {
+        bits::pack(bits, out, words);
+    }
+
+    /// What [`Backend::pack`] packed, `→ [0, 2^bits)`.
+    #[cfg(feature = "rlwe")]
+    fn unpack(self, bits: u32, out: &mut [u64], bytes: &[u8]) {
+        bits::unpack(bits, out, bytes);
+    }
+
+    /// Whether words that are packed at the bits of `q`, a multiple of 8 of them, are in `[0, q)`. Nothing is written. For
+    /// public bytes.
+    #[cfg(feature = "rlwe")]
+    fn are_packed_residues(self, q: &Modulus, bytes: &[u8]) -> bool {
+        bits::are_packed_residues(q, bytes)
     }
 
     /// Each coefficient is the number of ones among bits 0 to 20 of its word less those among bits 21 to 41.
@@ -406,13 +433,28 @@ impl Backend for Kernels {
     }
 
     #[cfg(feature = "rlwe")]
-    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
-        dispatch!(self, k => k.keystream(key, stream, block, out));
+    fn keystream(self, rounds: Rounds, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+        dispatch!(self, k => k.keystream(rounds, key, stream, block, out));
     }
 
     #[cfg(feature = "rlwe")]
     fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
         dispatch!(self, k => k.accept_vartime(q, words, out))
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn pack(self, bits: u32, out: &mut [u8], words: &[u64]) {
+        dispatch!(self, k => k.pack(bits, out, words));
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn unpack(self, bits: u32, out: &mut [u64], bytes: &[u8]) {
+        dispatch!(self, k => k.unpack(bits, out, bytes));
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn are_packed_residues(self, q: &Modulus, bytes: &[u8]) -> bool {
+        dispatch!(self, k => k.are_packed_residues(q, bytes))
     }
 
     #[cfg(feature = "rlwe")]

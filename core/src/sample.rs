@@ -1,9 +1,10 @@
 //! Sampling: uniform, ternary and centred binomial.
 //!
-//! Secret samplers draw a seed from the generator and expand it themselves, one word per coefficient, without a branch or
-//! address that depends on a sample. Uniform residues are public and picked from the words of a seed by rejection. Seeds are
-//! expanded with ChaCha20; randomness is always an argument, and what is derived from a seed carries a [`Label`], so that no
-//! two uses of one seed read the same stream.
+//! Secret samplers draw a seed from the generator and expand it themselves with ChaCha20, one word per coefficient, without
+//! a branch or address that depends on a sample. Uniform residues are public and picked by rejection from the bits of a
+//! public seed, with ChaCha8: all that is asked of them is that they have no structure. No attack on 8 rounds is published,
+//! and the best on 7 are out of reach (Aumasson, *Too Much Crypto*, ePrint 2019/1492). Randomness is always an argument, and
+//! what is derived from a seed carries a [`Label`], so that no two uses of one seed read the same stream.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -11,7 +12,7 @@ use alloc::vec;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::backend::{Backend, Kernels};
+use crate::backend::{Backend, Kernels, Rounds};
 use crate::modulus::Modulus;
 use crate::poly::{Eval, Poly, Ring};
 
@@ -40,7 +41,7 @@ impl Seed {
     }
 }
 
-/// What a stream derived from a seed is used for: the upper byte of ChaCha20's 64-bit stream number.
+/// What a stream derived from a seed is used for: the upper byte of ChaCha's 64-bit stream number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The uniform half of a seeded ciphertext, by plaintext modulus.
@@ -70,41 +71,61 @@ impl Label {
             Self::KeySwitch { element, digit } => 3 << 56 | (element as u64) << 8 | digit as u64,
         }
     }
+
+    /// The stream of one limb: the byte below the upper one is its number.
+    const fn limb(self, limb: u8) -> u64 {
+        self.stream() | (limb as u64) << 48
+    }
 }
 
 /// A uniform polynomial from a seed: the same on every machine. Variable time; the result is public.
+///
+/// Each limb has a stream of its own. Its bits, least significant first, are cut into words of as many bits as the modulus
+/// has; those below the modulus count.
 #[must_use]
 pub fn uniform_vartime(ring: &Ring, seed: &Seed, label: Label) -> Poly<Eval> {
-    let mut uniform = Uniform::new(ring.kernels(), seed, label);
     let mut poly: Poly<Eval> = ring.zero();
-    for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
-        uniform.fill_vartime(q, limb);
-    }
+    uniform_into_vartime(ring, seed, label, &mut poly);
     poly
 }
 
-/// The uniform residues of a seed and label, limb after limb: the words of the stream, least significant byte first, cut to
-/// the bits of the modulus; those below the modulus count.
-pub(crate) struct Uniform {
-    words: Keystream,
-}
-
-impl Uniform {
-    pub(crate) fn new(kernels: Kernels, seed: &Seed, label: Label) -> Self {
-        Self { words: Keystream::new(kernels, Zeroizing::new(seed.0), label.stream()) }
-    }
-
-    /// The residues of the next limb. Variable time; they are public.
-    pub(crate) fn fill_vartime(&mut self, q: &Modulus, limb: &mut [u64]) {
-        let mut filled = 0;
-        while filled < limb.len() {
-            let kernels = self.words.kernels;
-            let (read, written) = kernels.accept_vartime(q, self.words.ahead(), &mut limb[filled..]);
-            self.words.skip(read);
-            filled += written;
-        }
+/// As [`uniform_vartime`], into a polynomial that is there.
+pub(crate) fn uniform_into_vartime(ring: &Ring, seed: &Seed, label: Label, poly: &mut Poly<Eval>) {
+    for (i, (limb, q)) in poly.limbs_mut().zip(ring.moduli()).enumerate() {
+        uniform_limb_vartime(ring.kernels(), q, (seed, label, i), limb);
     }
 }
+
+/// One limb of [`uniform_vartime`], by its number.
+pub(crate) fn uniform_limb_vartime(
+    kernels: Kernels,
+    q: &Modulus,
+    (seed, label, number): (&Seed, Label, usize),
+    limb: &mut [u64],
+) {
+    let (mut buffer, stream, group) = ([0; CARRY + EXPANDED], label.limb(number as u8), q.bits() as usize);
+    let (mut block, mut held, mut filled) = (0, 0, 0);
+    while filled < limb.len() {
+        // What is missing if all are accepted, behind what is left over.
+        let missing = (limb.len() - filled).div_ceil(u64::BITS as usize) * group - held;
+        let end = held + missing.next_multiple_of(STEP).min(EXPANDED);
+        kernels.keystream(Rounds::Eight, &seed.0, stream, block, &mut buffer[held..end]);
+        block += ((end - held) >> BLOCK.trailing_zeros()) as u64;
+        let (read, written) = kernels.accept_vartime(q, &buffer[..end], &mut limb[filled..]);
+        filled += written;
+        buffer.copy_within(read..end, 0);
+        held = end - read;
+    }
+}
+
+/// Words of a block.
+const BLOCK: usize = 8;
+/// Words that are left over, at most: fewer than the largest modulus has bits.
+const CARRY: usize = Modulus::MAX_BITS as usize;
+/// Words expanded at a time: little enough for the first cache.
+const EXPANDED: usize = 512;
+/// So many or a multiple: what backends expand together.
+const STEP: usize = 16 * BLOCK;
 
 /// The words of a ChaCha20 stream. Wiped on drop.
 struct Keystream {
@@ -130,7 +151,7 @@ impl Keystream {
     /// The next words, at least one.
     fn ahead(&mut self) -> &[u64] {
         if self.read == Self::WORDS {
-            self.kernels.keystream(&self.key, self.stream, self.block, &mut *self.buffer);
+            self.kernels.keystream(Rounds::Twenty, &self.key, self.stream, self.block, &mut *self.buffer);
             self.block += Self::BLOCKS as u64;
             self.read = 0;
         }
@@ -184,7 +205,7 @@ fn small(
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use chacha20::ChaCha20Rng;
+    use chacha20::{ChaCha8Rng, ChaCha20Rng};
     use rand_core::{Rng, SeedableRng};
 
     const N: usize = 1 << 16;
@@ -267,23 +288,27 @@ mod tests {
         }
     }
 
-    /// The words of all limbs come from one stream, through its ends of buffers.
+    /// Bit by bit, through the ends of buffers, with primes of which hardly any word or almost half of them is refused.
     #[test]
-    fn uniform_residues_are_the_words_below_the_modulus() {
-        let primes = [17, 43, 60].map(|bits| crate::prime::ntt_primes_vartime(bits, 1024, 1, &[]).unwrap()[0]);
+    fn uniform_residues_are_the_packed_words_below_the_modulus() {
+        let large = [17, 32, 43, 60].map(|bits| crate::prime::ntt_primes_vartime(bits, 1024, 1, &[]).unwrap()[0]);
+        let small = [17, 43].map(|bits| crate::prime::next_ntt_prime_vartime(1 << (bits - 1), 1024).unwrap());
+        let primes = [&large[..], &small].concat();
         let (seed, label) = (Seed([9; Seed::BYTES]), Label::Ciphertext { stream: 3 });
-        let mut stream = ChaCha20Rng::from_seed(seed.0);
-        stream.set_stream(label.stream());
-        let mut residue = |q: u64| loop {
-            let word = stream.next_u64() % (1 << (u64::BITS - q.leading_zeros()));
-            if word < q {
-                break word;
-            }
+        let limb = |(i, &q): (usize, &u64)| {
+            let mut stream = ChaCha8Rng::from_seed(seed.0);
+            stream.set_stream(1 << 56 | (i as u64) << 48 | 3);
+            let mut bytes = vec![0; 1024 * 64 / 8 * 4];
+            stream.fill_bytes(&mut bytes);
+            let bit = |at: usize| u64::from(bytes[at / 8] >> (at % 8) & 1);
+            let bits = 64 - q.leading_zeros() as usize;
+            let word = move |i: usize| (0..bits).fold(0, |word, k| word | bit(i * bits + k) << k);
+            (0..).map(word).filter(|&word| word < q).take(1024).collect::<Vec<_>>()
         };
-        let expected: Vec<u64> = primes.into_iter().flat_map(|q| [q; 1024]).map(&mut residue).collect();
+        let expected: Vec<_> = primes.iter().enumerate().flat_map(limb).collect();
         for kernels in Kernels::available() {
             let ring = Ring::new(1024, &primes, kernels).unwrap();
-            assert_eq!(uniform_vartime(&ring, &seed, label).residues(), expected);
+            assert_eq!(uniform_vartime(&ring, &seed, label).residues(), expected, "{}", kernels.name());
         }
     }
 

@@ -16,7 +16,6 @@
 //! | traced ciphertext | level, log2 of the period, noise bound, for each stream the first part's coefficients that count, the second part |
 //! | traced CKKS ciphertext | level, log2 of the period, scale, message bound, noise bound, parts as of a traced ciphertext |
 
-mod bits;
 #[cfg(feature = "ckks")]
 mod ckks;
 #[cfg(any(feature = "bfv", feature = "ckks"))]
@@ -35,6 +34,7 @@ pub use self::traced::traced_ciphertext_len;
 #[cfg(feature = "ckks")]
 pub use self::traced::traced_ckks_ciphertext_len;
 
+use crate::backend::{Backend, Kernels, packed_len};
 #[cfg(feature = "bfv")]
 use crate::bfv::{Ciphertext, SeededCiphertext};
 pub use crate::error::{Kind, WireError};
@@ -48,8 +48,9 @@ use crate::rlwe::{EvaluationKeys, KeyRequest, KeySwitchKey, PublicKey, SecretKey
 use crate::sample::Seed;
 
 const MAGIC: [u8; 4] = *b"TCIT";
-/// Version 2: evaluation keys lead to the image of the secret, modulo as many special primes as their level needs.
-const VERSION: u16 = 2;
+/// Version 3: seeds are expanded with ChaCha8, limb by limb. Version 2: evaluation keys lead to the image of the secret,
+/// modulo as many special primes as their level needs.
+const VERSION: u16 = 3;
 
 /// Length of every value's header.
 pub const HEADER_BYTES: usize = MAGIC.len() + 4 + Params::FINGERPRINT_BYTES;
@@ -107,12 +108,15 @@ impl Writer {
     }
 
     fn poly(&mut self, ring: &Ring, poly: &Poly<Eval>) {
-        poly.limbs().zip(ring.moduli()).for_each(|(limb, q)| self.residues(q, limb));
+        for (limb, q) in poly.limbs().zip(ring.moduli()) {
+            self.words(ring.kernels(), q.bits(), limb);
+        }
     }
 
-    /// Residues of one modulus, a multiple of eight of them.
-    fn residues(&mut self, q: &Modulus, values: &[u64]) {
-        bits::pack(values, q.bits(), &mut self.0);
+    fn words(&mut self, kernels: Kernels, bits: u32, words: &[u64]) {
+        let start = self.0.len();
+        self.0.resize(start + packed_len(words.len(), bits), 0);
+        kernels.pack(bits, &mut self.0[start..], words);
     }
 }
 
@@ -175,17 +179,19 @@ impl<'a> Reader<'a> {
         let mut packed = Self::of(self.take(poly_len(ring))?);
         let mut poly: Poly<Eval> = ring.zero();
         for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
-            packed.residues(q, limb)?;
+            packed.residues(ring.kernels(), q, limb)?;
         }
         Ok(poly)
     }
 
     /// Residues of one modulus.
-    fn residues(&mut self, q: &Modulus, out: &mut [u64]) -> Result<(), WireError> {
-        bits::unpack(self.take(bits::packed_len(out.len(), q.bits()))?, q.bits(), out);
-        // No early end: the largest is found in vectors.
-        let largest = out.iter().fold(0, |most, &x| most.max(x));
-        if largest < q.value() { Ok(()) } else { Err(WireError::NotCanonical) }
+    fn residues(&mut self, kernels: Kernels, q: &Modulus, out: &mut [u64]) -> Result<(), WireError> {
+        let packed = self.take(packed_len(out.len(), q.bits()))?;
+        if !kernels.are_packed_residues(q, packed) {
+            return Err(WireError::NotCanonical);
+        }
+        kernels.unpack(q.bits(), out, packed);
+        Ok(())
     }
 }
 
@@ -205,7 +211,7 @@ fn check_streams(params: &Params) -> Result<(), WireError> {
 }
 
 fn poly_len(ring: &Ring) -> usize {
-    ring.moduli().iter().map(|q| bits::packed_len(ring.degree(), q.bits())).sum()
+    ring.moduli().iter().map(|q| packed_len(ring.degree(), q.bits())).sum()
 }
 
 fn level_ring(params: &Params, level: usize) -> Ring {
@@ -215,14 +221,14 @@ fn level_ring(params: &Params, level: usize) -> Ring {
 impl Wire for SecretKey {
     const KIND: Kind = Kind::SecretKey;
 
-    fn write(&self, _: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer) {
         let codes: Zeroizing<Vec<u64>> = Zeroizing::new(self.coefficients().iter().map(|&x| (x + 1) as u64).collect());
-        bits::pack(&codes, 2, &mut out.0);
+        out.words(params.kernels(), 2, &codes);
     }
 
     fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
         let mut codes = Zeroizing::new(vec![0; params.degree()]);
-        bits::unpack(bytes.take(bits::packed_len(params.degree(), 2))?, 2, &mut codes);
+        params.kernels().unpack(2, &mut codes, bytes.take(packed_len(params.degree(), 2))?);
         // A code of 3 has both bits set; the coefficients themselves decide nothing.
         if codes.iter().fold(0, |any, code| any | (code & (code >> 1))) != 0 {
             return Err(WireError::NotCanonical);
@@ -232,7 +238,7 @@ impl Wire for SecretKey {
     }
 
     fn body_len(&self, params: &Params) -> usize {
-        bits::packed_len(params.degree(), 2)
+        packed_len(params.degree(), 2)
     }
 }
 

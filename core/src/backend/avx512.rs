@@ -8,6 +8,8 @@
 //! Every `unsafe` call into this module's functions rests on the token: an [`Avx512`] exists only where the processor and
 //! the operating system support the instructions.
 
+#[cfg(feature = "rlwe")]
+mod bits;
 mod lane_tables;
 mod ntt;
 mod slices;
@@ -102,6 +104,30 @@ impl Backend for Avx512 {
         sub(q: &Modulus, a: &mut [u64], b: &[u64]);
         neg(q: &Modulus, a: &mut [u64]);
         permute(out: &mut [u64], xs: &[u64], indices: &[u32]);
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
+        // SAFETY: the token proves the features.
+        unsafe { bits::accept_vartime(q, words, out) }
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn pack(self, bits: u32, out: &mut [u8], words: &[u64]) {
+        // SAFETY: the token proves the features.
+        unsafe { bits::pack(bits, out, words) }
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn unpack(self, bits: u32, out: &mut [u64], bytes: &[u8]) {
+        // SAFETY: the token proves the features.
+        unsafe { bits::unpack(bits, out, bytes) }
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn are_packed_residues(self, q: &Modulus, bytes: &[u8]) -> bool {
+        // SAFETY: the token proves the features.
+        unsafe { bits::are_packed_residues(q, bytes) }
     }
 }
 

@@ -19,6 +19,8 @@ mod tables;
 
 use core::arch::x86_64::*;
 
+#[cfg(feature = "rlwe")]
+use super::Rounds;
 use super::{Avx512, Backend, Conversion, KeyRows, NttTables, PairFinish, PairTerm, TILE, pairs, sealed};
 use crate::modulus::{Modulus, Reciprocal, Shoup};
 pub(super) use tables::IfmaRoots;
@@ -69,6 +71,10 @@ impl Backend for Avx512Ifma {
         binomial(out: &mut [i8], words: &[u64]);
         #[cfg(feature = "rlwe")]
         add_small(q: &Modulus, a: &mut [u64], b: &[i8]);
+        #[cfg(feature = "rlwe")]
+        pack(bits: u32, out: &mut [u8], words: &[u64]);
+        #[cfg(feature = "rlwe")]
+        unpack(bits: u32, out: &mut [u64], bytes: &[u8]);
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {
@@ -232,17 +238,21 @@ impl Backend for Avx512Ifma {
     }
 
     #[cfg(feature = "rlwe")]
-    fn keystream(self, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+    fn keystream(self, rounds: Rounds, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
         assert!(out.len().is_multiple_of(8));
         // SAFETY: the token proves the features.
-        let done = unsafe { keystream::keystream(key, stream, block, out) };
-        Avx512::from(self).keystream(key, stream, block.wrapping_add((done >> 3) as u64), &mut out[done..]);
+        let done = unsafe { keystream::keystream(rounds, key, stream, block, out) };
+        Avx512::from(self).keystream(rounds, key, stream, block.wrapping_add((done >> 3) as u64), &mut out[done..]);
     }
 
     #[cfg(feature = "rlwe")]
     fn accept_vartime(self, q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
-        // SAFETY: the token proves the features.
-        unsafe { keystream::accept_vartime(q, words, out) }
+        Avx512::from(self).accept_vartime(q, words, out)
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn are_packed_residues(self, q: &Modulus, bytes: &[u8]) -> bool {
+        Avx512::from(self).are_packed_residues(q, bytes)
     }
 }
 

@@ -1,34 +1,40 @@
 //! The kernels of sampling in safe Rust, for backends that have none of their own.
 
-use chacha20::ChaCha20Rng;
+use chacha20::{ChaCha8Rng, ChaCha20Rng};
 use rand_core::{Rng, SeedableRng};
 
 use crate::ct::{mask_negative, reduce_once};
 use crate::modulus::Modulus;
 
+/// How many rounds of ChaCha a stream takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounds {
+    /// ChaCha8, for public values that only must not have a structure.
+    Eight,
+    /// ChaCha20, for secrets.
+    Twenty,
+}
+
 /// 32-bit words of a block.
 const BLOCK_WORDS: u128 = 16;
 
-pub(super) fn keystream(key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
+pub(super) fn keystream(rounds: Rounds, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) {
     assert!(out.len().is_multiple_of(8));
-    let mut rng = ChaCha20Rng::from_seed(*key);
-    rng.set_stream(stream);
-    rng.set_word_pos(u128::from(block) * BLOCK_WORDS);
-    out.fill_with(|| rng.next_u64());
-}
-
-pub(super) fn accept_vartime(q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
-    let mask = u64::MAX >> (u64::BITS - q.bits());
-    let (mut read, mut written) = (0, 0);
-    while read < words.len() && written < out.len() {
-        let candidate = words[read] & mask;
-        if candidate < q.value() {
-            out[written] = candidate;
-            written += 1;
+    let position = u128::from(block) * BLOCK_WORDS;
+    match rounds {
+        Rounds::Eight => {
+            let mut rng = ChaCha8Rng::from_seed(*key);
+            rng.set_stream(stream);
+            rng.set_word_pos(position);
+            out.fill_with(|| rng.next_u64());
         }
-        read += 1;
+        Rounds::Twenty => {
+            let mut rng = ChaCha20Rng::from_seed(*key);
+            rng.set_stream(stream);
+            rng.set_word_pos(position);
+            out.fill_with(|| rng.next_u64());
+        }
     }
-    (read, written)
 }
 
 #[inline(always)]

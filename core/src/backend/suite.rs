@@ -10,10 +10,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 #[cfg(feature = "rlwe")]
-use chacha20::ChaCha20Rng;
+use chacha20::{ChaCha8Rng, ChaCha20Rng};
 #[cfg(feature = "rlwe")]
 use rand_core::{Rng, SeedableRng};
 
+#[cfg(feature = "rlwe")]
+use super::Rounds;
 use super::{Backend, BlockOrder, Conversion, KeyRows, NttTables, PairFinish};
 use crate::modulus::Modulus;
 use crate::prime::{next_ntt_prime_vartime, ntt_primes_vartime};
@@ -38,7 +40,10 @@ pub fn check<B: Backend>(backend: B) {
         samples(backend, n);
     }
     #[cfg(feature = "rlwe")]
-    keystreams(backend);
+    {
+        keystreams(backend);
+        [8, 16, 64, 72].into_iter().for_each(|n| packing(backend, n));
+    }
 }
 
 /// NTT primes for degrees up to 1024, smallest and largest of each size.
@@ -334,20 +339,81 @@ fn keystreams<B: Backend>(backend: B) {
     let key = core::array::from_fn(|i| 3 * i as u8);
     for stream in [0, u64::MAX - 5, 1 << 32] {
         for (block, blocks) in [(0, 1), (0, 16), (7, 40), ((1 << 32) - 9, 33), ((1 << 57) + 1, 17)] {
-            let mut rng = ChaCha20Rng::from_seed(key);
-            rng.set_stream(stream);
-            rng.set_word_pos(u128::from(block) << 4);
-            let mut out = vec![0; 8 * blocks];
-            backend.keystream(&key, stream, block, &mut out);
-            assert_eq!(out, (0..8 * blocks).map(|_| rng.next_u64()).collect::<Vec<_>>(), "block {block}");
+            let (mut eight, mut twenty) = (ChaCha8Rng::from_seed(key), ChaCha20Rng::from_seed(key));
+            eight.set_stream(stream);
+            twenty.set_stream(stream);
+            eight.set_word_pos(u128::from(block) << 4);
+            twenty.set_word_pos(u128::from(block) << 4);
+            let words: Vec<_> = (0..8 * blocks).map(|_| [eight.next_u64(), twenty.next_u64()]).collect();
+            for (rounds, i) in [(Rounds::Eight, 0), (Rounds::Twenty, 1)] {
+                let mut out = vec![0; 8 * blocks];
+                backend.keystream(rounds, &key, stream, block, &mut out);
+                assert!(out.iter().eq(words.iter().map(|both| &both[i])), "{rounds:?}, block {block}");
+            }
         }
+    }
+}
+
+/// Bit by bit; words of ones show bits that spill over.
+#[cfg(feature = "rlwe")]
+fn packing<B: Backend>(backend: B, n: usize) {
+    for bits in 1..=u64::BITS {
+        let mask = u64::MAX >> (64 - bits);
+        for words in
+            [vec![mask; n], (0..n as u64).map(|i| (i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) & mask).collect()]
+        {
+            let mut bytes = vec![0xa5; n / 8 * bits as usize];
+            backend.pack(bits, &mut bytes, &words);
+            let bit = |at: usize| u64::from(bytes[at / 8] >> (at % 8) & 1);
+            let stride = bits as usize;
+            let read = (0..n).map(|i| (0..stride).fold(0, |word, k| word | bit(i * stride + k) << k));
+            assert!(read.eq(words.iter().copied()), "pack, {bits} bits, n = {n}");
+            let mut out = vec![1; n];
+            backend.unpack(bits, &mut out, &bytes);
+            assert_eq!(out, words, "unpack, {bits} bits, n = {n}");
+        }
+    }
+    for q in moduli() {
+        let mut words = residues(&q, n, 12);
+        let mut bytes = vec![0; n / 8 * q.bits() as usize];
+        backend.pack(q.bits(), &mut bytes, &words);
+        assert!(backend.are_packed_residues(&q, &bytes));
+        for place in [0, n / 2, n - 1] {
+            for bad in [q.value(), (1 << q.bits()) - 1] {
+                let kept = core::mem::replace(&mut words[place], bad);
+                backend.pack(q.bits(), &mut bytes, &words);
+                assert!(!backend.are_packed_residues(&q, &bytes), "{bad} at {place} of {n}");
+                words[place] = kept;
+            }
+        }
+    }
+}
+
+/// The candidates are cut from the words bit by bit, 64 at a time.
+#[cfg(feature = "rlwe")]
+fn acceptance<B: Backend>(backend: B, q: &Modulus, words: &[u64]) {
+    let bits = q.bits() as usize;
+    let bit = |at: usize| words[at / 64] >> (at % 64) & 1;
+    let candidate = |i: usize| (0..bits).fold(0, |word, k| word | bit(i * bits + k) << k);
+    for room in [0, 1, 63, 64, 65, 200, 64 * words.len()] {
+        let (mut read, mut expected) = (0, Vec::new());
+        while expected.len() < room && read + bits <= words.len() {
+            let first = read / bits * 64;
+            expected.extend((first..first + 64).map(candidate).filter(|&word| word < q.value()));
+            read += bits;
+        }
+        expected.truncate(room);
+        let mut out = vec![0; room];
+        let (found, written) = backend.accept_vartime(q, words, &mut out);
+        out.truncate(written);
+        assert_eq!((found, out), (read, expected), "accept, {bits} bits, room = {room}");
     }
 }
 
 #[cfg(feature = "rlwe")]
 fn samples<B: Backend>(backend: B, n: usize) {
     let mut words = vec![0; 8 * n.div_ceil(8)];
-    backend.keystream(&[n as u8; 32], 1, 2, &mut words);
+    backend.keystream(Rounds::Twenty, &[n as u8; 32], 1, 2, &mut words);
     words.truncate(n);
     words[0] = u64::MAX;
     let coins = |word: u64| (word & 0x1f_ffff).count_ones() as i8;
@@ -365,18 +431,7 @@ fn samples<B: Backend>(backend: B, n: usize) {
         let sum = |(&x, &e): (&u64, &i8)| (i128::from(x) + i128::from(e)).rem_euclid(i128::from(q.value())) as u64;
         assert_eq!(sums, xs.iter().zip(&small).map(sum).collect::<Vec<_>>(), "add_small, n = {n}");
 
-        let accepted = |count: usize| {
-            let cut = words.iter().map(|word| word & (u64::MAX >> (64 - q.bits()))).enumerate();
-            let passed: Vec<_> = cut.filter(|(_, x)| *x < q.value()).take(count).collect();
-            let read = if passed.len() == count { passed.last().map_or(0, |(i, _)| i + 1) } else { n };
-            (read, passed.into_iter().map(|(_, x)| x).collect::<Vec<_>>())
-        };
-        for room in [0, 1, n / 2, n + 9] {
-            let mut out = vec![0; room];
-            let (read, written) = backend.accept_vartime(&q, &words, &mut out);
-            out.truncate(written);
-            assert_eq!((read, out), accepted(room), "accept, n = {n}, room = {room}");
-        }
+        acceptance(backend, &q, &words);
     }
 }
 

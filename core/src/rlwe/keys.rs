@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::backend::{AlignedWords, Backend};
 use crate::params::Params;
 use crate::poly::{Coeff, Eval, Poly, Ring};
-use crate::sample::{Label, Seed, Uniform, noise, ternary, uniform_vartime};
+use crate::sample::{Label, Seed, noise, ternary, uniform_limb_vartime, uniform_vartime};
 
 /// A uniform ternary secret `s`. Wiped on drop, in both domains.
 #[derive(Clone)]
@@ -114,11 +114,10 @@ impl SecretKey {
     ) -> Poly<Eval> {
         let kernels = ring.kernels();
         let mut body = ring.forward(with_noise(ring, message, rng));
-        let mut uniform = Uniform::new(kernels, seed, label);
         // The products a·s are secret, one limb at a time.
         let mut product = Zeroizing::new(AlignedWords::zeros(ring.degree()));
-        for ((limb, q), i) in body.limbs_mut().zip(ring.moduli()).zip(limbs) {
-            uniform.fill_vartime(q, &mut product);
+        for (((number, limb), q), i) in body.limbs_mut().enumerate().zip(ring.moduli()).zip(limbs) {
+            uniform_limb_vartime(kernels, q, (seed, label, number), &mut product);
             kernels.mul(q, &mut product, image.limb(i));
             kernels.sub(q, limb, &product);
         }

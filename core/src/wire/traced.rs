@@ -3,9 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec;
 
-use super::{
-    HEADER_BYTES, Kind, Reader, Wire, WireError, Writer, bits, check_field, check_level, level_ring, poly_len,
-};
+use super::{HEADER_BYTES, Kind, Reader, Wire, WireError, Writer, check_field, check_level, level_ring, poly_len};
+use crate::backend::packed_len;
 use crate::params::Params;
 use crate::poly::Ring;
 use crate::rlwe::MIN_TRACE_PERIOD;
@@ -13,18 +12,22 @@ use crate::rlwe::trace::TraceParts;
 
 /// Bytes of both parts.
 fn parts_len(ring: &Ring, period: usize) -> usize {
-    ring.moduli().iter().map(|q| bits::packed_len(2 * period, q.bits())).sum::<usize>() + poly_len(ring)
+    ring.moduli().iter().map(|q| packed_len(2 * period, q.bits())).sum::<usize>() + poly_len(ring)
 }
 
 fn write_parts(parts: &TraceParts, ring: &Ring, period: usize, out: &mut Writer) {
-    parts.body.chunks_exact(2 * period).zip(ring.moduli()).for_each(|(limb, q)| out.residues(q, limb));
+    parts
+        .body
+        .chunks_exact(2 * period)
+        .zip(ring.moduli())
+        .for_each(|(limb, q)| out.words(ring.kernels(), q.bits(), limb));
     out.poly(ring, &parts.mask);
 }
 
 fn read_parts(ring: &Ring, period: usize, bytes: &mut Reader<'_>) -> Result<TraceParts, WireError> {
     let mut body: Box<[u64]> = vec![0; 2 * period * ring.basis().len()].into();
     for (limb, q) in body.chunks_exact_mut(2 * period).zip(ring.moduli()) {
-        bytes.residues(q, limb)?;
+        bytes.residues(ring.kernels(), q, limb)?;
     }
     Ok(TraceParts { body, mask: bytes.poly(ring)? })
 }

@@ -3,7 +3,7 @@
 
 use core::hint::black_box;
 
-use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, PairFinish, PairTerm};
+use tacit_core::backend::{Backend, BlockOrder, Kernels, KeyRows, PairFinish, PairTerm, Rounds};
 use tacit_core::modulus::{Modulus, Reciprocal, Shoup};
 use tacit_core::ntt::NttPlan;
 use tacit_core::prime::ntt_primes_vartime;
@@ -55,7 +55,8 @@ pub struct Sums<'a> {
 pub type Kernel = fn(Kernels, &Public, &mut Data<'_>, &Sums<'_>);
 
 /// Each kernel of [`Backend`] under its name, but `accept_vartime`: the words that it picks from are public, and which of
-/// them it takes decides its branches and addresses.
+/// them it takes decides its branches and addresses; and but those of packed words, which are bytes and not words: keys of
+/// two bits apart, they are public.
 pub const KERNELS: &[(&str, Kernel)] = &[
     ("ntt_forward", ntt_forward),
     ("ntt_inverse", ntt_inverse),
@@ -225,7 +226,7 @@ fn tensor(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) 
 fn keystream(kernels: Kernels, public: &Public, data: &mut Data<'_>, _: &Sums<'_>) {
     let (blocks, _) = data.out.as_chunks_mut::<8>();
     let key = data.key.first_chunk().expect("a key");
-    kernels.keystream(key, u64::from(public.bits), 0, blocks.as_flattened_mut());
+    kernels.keystream(Rounds::Twenty, key, u64::from(public.bits), 0, blocks.as_flattened_mut());
 }
 
 #[inline(never)]

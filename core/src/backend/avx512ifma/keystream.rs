@@ -1,10 +1,9 @@
-//! ChaCha20 on sixteen blocks at a time, and residues picked out of its words.
+//! ChaCha on sixteen blocks at a time.
 
 use core::arch::x86_64::*;
 
-use super::{load, splat, store};
-use crate::backend::{Backend, Portable};
-use crate::modulus::Modulus;
+use super::{splat, store};
+use crate::backend::Rounds;
 
 /// Words of a block.
 const BLOCK: usize = 8;
@@ -16,14 +15,18 @@ const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574]
 
 /// Whole groups of sixteen blocks; returns how many words they are.
 #[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub(super) fn keystream(key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) -> usize {
+pub(super) fn keystream(rounds: Rounds, key: &[u8; 32], stream: u64, block: u64, out: &mut [u64]) -> usize {
     let (groups, rest) = out.as_chunks_mut::<{ LANES * BLOCK }>();
     let (done, mut block) = (groups.len() * LANES * BLOCK, block);
     debug_assert!(rest.len() < LANES * BLOCK);
+    let double_rounds = match rounds {
+        Rounds::Eight => 4,
+        Rounds::Twenty => 10,
+    };
     for group in groups {
         let input = initial_state(key, stream, block);
         let mut v = input;
-        for _ in 0..10 {
+        for _ in 0..double_rounds {
             double_round(&mut v);
         }
         for (word, input) in v.iter_mut().zip(input) {
@@ -116,19 +119,4 @@ fn blocks(v: &[__m512i; 16]) -> [__m512i; 16] {
         out[12 + j] = _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d);
     }
     out
-}
-
-#[target_feature(enable = "avx512f,avx512dq,avx512ifma")]
-pub(super) fn accept_vartime(q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
-    let (bound, mask) = (splat(q.value()), splat(u64::MAX >> (u64::BITS - q.bits())));
-    let (mut read, mut written) = (0, 0);
-    while let (Some(source), Some(target)) = (words[read..].first_chunk(), out[written..].first_chunk_mut()) {
-        let candidates = _mm512_and_si512(load(source), mask);
-        let accepted = _mm512_cmplt_epu64_mask(candidates, bound);
-        store(target, _mm512_maskz_compress_epi64(accepted, candidates));
-        read += 8;
-        written += accepted.count_ones() as usize;
-    }
-    let (more_read, more_written) = Portable.accept_vartime(q, &words[read..], &mut out[written..]);
-    (read + more_read, written + more_written)
 }
