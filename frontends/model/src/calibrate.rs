@@ -21,6 +21,10 @@ mod search;
 
 pub use dead::drop_dead_channels;
 
+/// Rows that it takes to say what errors the labels bear: by fewer, small gaps between logits are not seen, and errors that
+/// seem to change one label in 10,000 change many more.
+pub const MANY_ROWS: usize = 1000;
+
 /// How a chain is quantised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -63,7 +67,8 @@ pub struct Trial {
 /// A quantised network and how it was found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantised {
-    /// The network, its logit bound declared as twice the largest seen.
+    /// The network, its logit bound declared as twice the largest seen, with the tolerance of its logits (see
+    /// [`crate::tolerance`]) if there are [`MANY_ROWS`]: both by all rows.
     pub network: Network,
     /// The trade-off: from wide to narrow, a row for each bit or so saved. The last one was chosen.
     pub trials: Vec<Trial>,
@@ -92,11 +97,16 @@ pub fn quantise(chain: &Chain, rows: &Rows, labels: Vec<String>, options: &Optio
     let found = search::run(chain, &seen, options)?;
     let network = build::network(chain, &found.scales, rows, labels, options)?;
     let (network, dead_channels) = drop_dead_channels(&network)?;
-    let everything = build::judge(&network, chain, rows, options)?;
+    let (everything, gaps) = build::judge(&network, chain, rows, options)?;
     // 2^bits is 2 max|logit| + 1.
     let bound = everything.logit_bits.exp2();
     let network = if bound < 2_f64.powi(62) { network.with_logit_bound(bound.ceil() as u64) } else { network };
-    let held_out = unseen.map(|rows| build::judge(&network, chain, &rows, options)).transpose()?;
+    let network = match gaps.tolerance().filter(|_| rows.len() >= MANY_ROWS) {
+        Some(tolerance) => network.with_logit_tolerance(tolerance),
+        None => network,
+    };
+    let held_out =
+        unseen.map(|rows| Ok::<_, ModelError>(build::judge(&network, chain, &rows, options)?.0)).transpose()?;
     let trials = thin(found.trials);
     Ok(Quantised { network, trials, real_correct: found.real_correct, held_out, dead_channels })
 }

@@ -40,6 +40,12 @@ pub enum ModelError {
         /// The denominator found.
         denominator: u32,
     },
+    /// A tolerance of the logits that is no standard deviation.
+    #[error("logit_tolerance is {deviation}, but must be positive and finite: measure it, or leave it out")]
+    Tolerance {
+        /// The number found.
+        deviation: f64,
+    },
     /// A shape with a side of 0.
     #[error("{what} has shape {shape:?}: every side must be at least 1")]
     EmptyShape {

@@ -5,9 +5,13 @@
 //! | `format` | `tacit-model` |
 //! | `version` | `1` |
 //! | `name` | the network's name |
-//! | `network` | JSON: input shape and scale, layers in order, labels, and optionally the input's range and `logit_bound` |
+//! | `network` | JSON: input shape and scale, layers in order, labels, and optionally the input's range, `logit_bound` and `logit_tolerance` |
 //! | `training` | optional text on how the network was trained, carried along unread |
 //! | `sha256` | lower-case hexadecimal digest over the tensors in ascending order of names: the name's bytes, then the tensor's little-endian bytes |
+//!
+//! `logit_bound` is an integer in `0..2^64` that no logit of a proper input exceeds in magnitude. `logit_tolerance` is a positive
+//! finite number in units of the logits: the largest standard deviation of independent normal errors, one per logit, that
+//! changes one label in 10,000 or fewer (see [`crate::tolerance`]).
 //!
 //! Each linear layer has two tensors of type I8, I16, I32 or I64: `<layer>.weight` of shape
 //! `[maps, channels, kernel height, kernel width]` or `[outputs, inputs]`, and `<layer>.bias` of shape `[outputs]`.
@@ -31,6 +35,7 @@ use crate::error::ModelError;
 use crate::network::{Conv2d, Dense, Input, Layer, Network, Op, Padding, Shape};
 use crate::quantise::Scale;
 use crate::range::Interval;
+use crate::tolerance::Tolerance;
 
 mod description;
 mod unique;
@@ -67,7 +72,7 @@ impl Network {
     ///
     /// [`ModelError::Container`], [`ModelError::Json`], [`ModelError::MissingMetadata`], [`ModelError::Metadata`],
     /// [`ModelError::MissingTensor`], [`ModelError::UnexpectedTensor`], [`ModelError::TensorShape`],
-    /// [`ModelError::TensorType`], [`ModelError::Corrupt`], and the errors of [`Self::new`].
+    /// [`ModelError::TensorType`], [`ModelError::Corrupt`], [`ModelError::Tolerance`], and the errors of [`Self::new`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ModelError> {
         let (size, header) = SafeTensors::read_metadata(bytes).map_err(ModelError::Container)?;
         // `read_metadata` has found the header within the bytes, after eight bytes of its length.
@@ -107,6 +112,9 @@ fn read_network(metadata: &Metadata, mut tensors: Tensors<'_>) -> Result<Network
     }
     if let Some(bound) = description.logit_bound {
         network = network.with_logit_bound(bound);
+    }
+    if let Some(deviation) = description.logit_tolerance {
+        network = network.with_logit_tolerance(Tolerance::new(deviation)?);
     }
     Ok(match metadata.get("training") {
         Some(training) => network.with_training(training),

@@ -26,6 +26,7 @@
 //! | [`quantise`] | pixels to integers |
 //! | [`interpret`] | the exact evaluation, the oracle of every other one |
 //! | [`range`] | how large values become, proved and measured |
+//! | [`tolerance`] | how much error the logits bear |
 //! | [`format`](mod@format) | the model file |
 //! | [`graph`] | networks of other frameworks: operators over real numbers, their clear interpreter |
 //! | [`onnx`] | the reader of ONNX files |
@@ -65,6 +66,7 @@ pub mod range;
 pub mod rows;
 #[cfg(test)]
 mod samples;
+pub mod tolerance;
 
 pub use digest::Digest;
 pub use error::ModelError;
@@ -78,6 +80,7 @@ pub use published::{Scales, lola_mnist};
 pub use quantise::Scale;
 pub use range::{Interval, LayerRange, RangeTracker};
 pub use rows::Rows;
+pub use tolerance::Tolerance;
 
 /// A sample picture of each digit, a PNG file, for [`read_picture`]; none of them is from the MNIST data set.
 pub const DIGITS: [&[u8]; 10] = [

@@ -163,6 +163,8 @@ mod tests {
             let declared = u128::from(network.declared_logit_bound().unwrap());
             let proved = network.worst_case_ranges().unwrap().last().unwrap().interval.magnitude();
             assert!(declared <= proved, "{}: {declared} of {proved}", network.name());
+            let bits = (declared as f64 / network.logit_tolerance().unwrap()).log2();
+            assert!((9.0..17.0).contains(&bits), "{}: a tolerance of 2^-{bits} of the bound", network.name());
             assert!(network.training().unwrap().contains(".py"));
         }
     }

@@ -12,6 +12,7 @@ use crate::error::ModelError;
 use crate::interpret::LinearBound;
 use crate::quantise::Scale;
 use crate::range::Interval;
+use crate::tolerance::Tolerance;
 
 mod op;
 
@@ -90,6 +91,7 @@ pub struct Network {
     labels: Vec<String>,
     training: Option<String>,
     logit_bound: Option<u64>,
+    logit_tolerance: Option<Tolerance>,
     input_range: Option<Interval>,
     shapes: Vec<Shape>,
     bounds: Vec<LinearBound>,
@@ -119,7 +121,18 @@ impl Network {
             return Err(ModelError::LabelCount { expected: outputs, found: labels.len() });
         }
         let bounds = layers.iter().map(|layer| LinearBound::of(&layer.op)).collect();
-        Ok(Self { name, input, layers, labels, training: None, logit_bound: None, input_range: None, shapes, bounds })
+        Ok(Self {
+            name,
+            input,
+            layers,
+            labels,
+            training: None,
+            logit_bound: None,
+            logit_tolerance: None,
+            input_range: None,
+            shapes,
+            bounds,
+        })
     }
 
     /// The same network with a note on how it was trained: opaque text that takes no part in
@@ -135,6 +148,13 @@ impl Network {
     #[must_use]
     pub fn with_logit_bound(mut self, bound: u64) -> Self {
         self.logit_bound = Some(bound);
+        self
+    }
+
+    /// The same network, whose labels bear errors of the logits of this standard deviation: see [`crate::tolerance`].
+    #[must_use]
+    pub const fn with_logit_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.logit_tolerance = Some(tolerance);
         self
     }
 
@@ -159,6 +179,12 @@ impl Network {
     /// The declared bound of the logits, if there is one.
     pub const fn declared_logit_bound(&self) -> Option<u64> {
         self.logit_bound
+    }
+
+    /// The standard deviation of errors that the logits bear, in their own units, if it was measured: positive and finite. See
+    /// [`crate::tolerance`].
+    pub fn logit_tolerance(&self) -> Option<f64> {
+        self.logit_tolerance.map(Tolerance::deviation)
     }
 
     /// The bound that exact arithmetic must leave room for: the declared one, or else the proved one.

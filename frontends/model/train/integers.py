@@ -20,6 +20,7 @@ import numpy as np
 
 INT64_MAX = 2**63 - 1
 FLOAT64_EXACT = 2**53  # float64 holds every integer up to here
+TOLERATED = 10_000  # images of which errors within the tolerance change one label
 DTYPES = {"I8": "<i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
 
 Array = np.ndarray
@@ -183,18 +184,21 @@ class IntegerModel:
             tensors |= {f"{layer.name}.bias": layer.bias, f"{layer.name}.weight": layer.weight}
         return tensors
 
-    def network(self, labels: list[str], logit_bound: int) -> dict[str, Any]:
+    def network(self, labels: list[str], logit_bound: int, tolerance: float | None) -> dict[str, Any]:
         """Description of the network for the model file."""
         described: dict[str, Any] = {"shape": list(self.shape), "scale": [self.num, self.den]}
         if self.input_range:
             described["range"] = list(self.input_range)
-        return {"input": described, "layers": [layer.describe() for layer in self.layers],
-                "labels": labels, "logit_bound": logit_bound}
+        network = {"input": described, "layers": [layer.describe() for layer in self.layers],
+                   "labels": labels, "logit_bound": logit_bound}
+        return network | ({} if tolerance is None else {"logit_tolerance": tolerance})
 
-    def save(self, path: Path, name: str, labels: list[str], logit_bound: int, training: dict[str, Any]) -> None:
+    def save(self, path: Path, name: str, labels: list[str], logit_bound: int, tolerance: float | None,
+             training: dict[str, Any]) -> None:
         """Write the model file; the same content always gives the same bytes.
 
-        `logit_bound` is the magnitude of logits that users make room for.
+        `logit_bound` is the magnitude of logits that users make room for, `tolerance` the error that they may have: see
+        `logit_tolerance`.
         """
         tensors = {tensor: (smallest_dtype(values), values) for tensor, values in self.tensors().items()}
         data = {tensor: np.ascontiguousarray(values, dtype=DTYPES[kind]).tobytes()
@@ -208,7 +212,7 @@ class IntegerModel:
                 "format": "tacit-model",
                 "version": "1",
                 "name": name,
-                "network": json.dumps(self.network(labels, logit_bound), **compact),
+                "network": json.dumps(self.network(labels, logit_bound, tolerance), **compact),
                 "training": json.dumps(training, **compact),
                 "sha256": digest.hexdigest(),
             }
@@ -221,26 +225,20 @@ class IntegerModel:
             end = offset + len(data[tensor])
             header[tensor] = {"dtype": kind, "shape": list(values.shape), "data_offsets": [offset, end]}
             offset = end
-        text = json.dumps(header, **compact).encode()
-        text += b" " * (-len(text) % 8)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(data[tensor] for tensor in order))
-        os.replace(temporary, path)
+        write_container(path, header, b"".join(data[tensor] for tensor in order))
 
     @classmethod
     def load(cls, path: Path) -> IntegerModel:
         """Read a model file and verify its digest."""
-        raw = path.read_bytes()
-        (length,) = struct.unpack_from("<Q", raw)
-        header = json.loads(raw[8:8 + length])
+        header, data = read_container(path)
         metadata = header.pop("__metadata__")
         digest = hashlib.sha256()
         tensors: dict[str, Array] = {}
         for name, entry in sorted(header.items()):
-            start, end = (8 + length + offset for offset in entry["data_offsets"])
-            digest.update(name.encode() + raw[start:end])
-            values = np.frombuffer(raw[start:end], DTYPES[entry["dtype"]])
+            start, end = entry["data_offsets"]
+            digest.update(name.encode() + data[start:end])
+            values = np.frombuffer(data[start:end], DTYPES[entry["dtype"]])
             tensors[name] = values.astype(np.int64).reshape(entry["shape"])
         if digest.hexdigest() != metadata["sha256"]:
             raise ValueError(f"{path.name}: wrong digest")
@@ -249,6 +247,22 @@ class IntegerModel:
         layers = tuple(read_layer(layer, tensors) for layer in network["layers"])
         input_range = tuple(described["range"]) if "range" in described else None
         return cls(tuple(described["shape"]), *described["scale"], layers, input_range)
+
+
+def read_container(path: Path) -> tuple[dict[str, Any], bytes]:
+    """The header of a model file, and the bytes of its tensors."""
+    raw = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", raw)
+    return json.loads(raw[8:8 + length]), raw[8 + length:]
+
+
+def write_container(path: Path, header: dict[str, Any], data: bytes) -> None:
+    """Write a model file whole or not at all."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    os.replace(temporary, path)
 
 
 def read_layer(described: dict[str, Any], tensors: dict[str, Array]) -> Layer:
@@ -292,6 +306,46 @@ def evaluate(model: IntegerModel, split: Split) -> dict[str, Any]:
 def declared_bound(*results: dict[str, Any]) -> int:
     """Twice the largest logit measured: room for inputs unlike these."""
     return 2 * max(result["largest"] for result in results)
+
+
+def changed(gaps: Array, rows: int, deviation: float) -> float:
+    """Bound on the part of `rows` images that get another label from independent normal errors of this deviation.
+
+    By the union bound over the logits below the largest: the difference of two errors exceeds a gap with probability
+    Q(gap / (deviation * sqrt(2))) = erfc(gap / (2 * deviation)) / 2.
+    """
+    near = gaps[gaps < 60 * deviation]  # the others would add 0
+    return sum(math.erfc(gap / (2 * deviation)) for gap in near.tolist()) / 2 / rows
+
+
+def logit_tolerance(logits: Array) -> float | None:
+    """The largest standard deviation of independent normal errors, one per logit, that changes at most one label in
+    `TOLERATED`, to four digits.  Images whose two largest logits are equal do not count: no answer is lost there.
+    """
+    ordered = np.sort(logits, axis=1)
+    gaps = ordered[:, -1:] - ordered[:, :-1]
+    gaps = gaps[gaps.min(axis=1, initial=INT64_MAX) > 0]
+    if gaps.size == 0:
+        return None
+    rows, gaps = len(gaps), gaps.ravel().astype(np.float64)
+    low, high = gaps.min() / 64, gaps.max()  # too few change, too many
+    while high > low * (1 + 1e-9):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if changed(gaps, rows, middle) * TOLERATED <= 1 else (low, middle)
+    return float(f"{low:.4g}")
+
+
+def write_tolerance(path: Path, tolerance: float | None) -> None:
+    """Put the tolerance into a model file; nothing else of it changes."""
+    header, data = read_container(path)
+    metadata = header["__metadata__"]
+    network = json.loads(metadata["network"])
+    network.pop("logit_tolerance", None)
+    if tolerance is not None:
+        network["logit_tolerance"] = tolerance
+    metadata["network"] = json.dumps(network, separators=(",", ":"))
+    write_container(path, header, data)
+    print(f"{path.name}: tolerance of the logits {tolerance}")
 
 
 def summary(results: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ no image, and is kept below the others.
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from integers import (Array, Dense, IntegerModel, Split, centre_logits, declared_bound, describe, evaluate,
-                      summary)
+                      logit_tolerance, read_container, summary, write_tolerance)
 
 CLASSES = 102
 LARGEST = 6  # of a feature: the average of a clipped ReLU
@@ -71,15 +72,14 @@ def fit(data: Split, penalty: float, options: argparse.Namespace) -> IntegerMode
     return model
 
 
-def cross_validate(data: Split, penalty: float, options: argparse.Namespace) -> int:
-    """Rightly labelled images by networks that were fitted without them."""
+def cross_validate(data: Split, penalty: float, options: argparse.Namespace) -> Array:
+    """Logits of the images by networks that were fitted without them."""
     fold = np.random.default_rng(12345).permutation(len(data.labels)) % FOLDS
-    correct = 0
+    logits = np.zeros((len(data.labels), CLASSES), np.int64)
     for number in range(FOLDS):
         kept = Split(data.images[fold != number], data.labels[fold != number])
-        held = Split(data.images[fold == number], data.labels[fold == number])
-        correct += evaluate(fit(kept, penalty, options), held)["correct"]
-    return correct
+        logits[fold == number] = fit(kept, penalty, options).outputs(data.images[fold == number])["dense1"]
+    return logits
 
 
 def balanced(model: IntegerModel, data: Split) -> float:
@@ -95,6 +95,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with the features and the lists of the split")
     add("--out", type=Path, required=True, help="model file to write")
+    add("--measure", action="store_true", help="train nothing: measure the tolerance of the model in --out anew")
     add("--levels", type=int, default=2, help="integer inputs per unit of a feature")
     add("--rms", type=float, default=2.0, help="root mean square of the integer weights")
     add("--largest", type=int, default=7, help="largest weight")
@@ -105,7 +106,12 @@ def main() -> None:
     """Choose the penalty, fit, evaluate exactly, write the model file."""
     options, start = parse(), time.monotonic()
     data, names = load_data(options.data)
-    scores = {penalty: cross_validate(data["train"], penalty, options) for penalty in PENALTIES}
+    if options.measure:
+        recipe = json.loads(read_container(options.out)[0]["__metadata__"]["training"])["recipe"]
+        held = cross_validate(data["train"], recipe["penalty"], argparse.Namespace(**recipe))
+        return write_tolerance(options.out, logit_tolerance(held))
+    held = {penalty: cross_validate(data["train"], penalty, options) for penalty in PENALTIES}
+    scores = {penalty: int((logits.argmax(axis=1) == data["train"].labels).sum()) for penalty, logits in held.items()}
     for penalty, correct in scores.items():
         print(f"penalty {penalty}: {correct}/{len(data['train'].labels)} in cross-validation")
     penalty = max(scores, key=scores.get)
@@ -122,7 +128,7 @@ def main() -> None:
     }
     bound = declared_bound(results["train"])
     print(f"declared bound of the logits: {bound}")
-    model.save(options.out, "caltech", names, bound, training)
+    model.save(options.out, "caltech", names, bound, logit_tolerance(held[penalty]), training)
     print(f"{options.out.name}: {options.out.stat().st_size} bytes, {time.monotonic() - start:.0f} s in total")
 
 

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from integers import (Array, Conv2d, Dense, IntegerModel, Split, Square, centre_logits, declared_bound, describe,
-                      evaluate, summary)
+                      evaluate, logit_tolerance, summary, write_tolerance)
 
 LEVELS = 16  # an input is a pixel over 16, rounded
 MAPS = (64, 128)
@@ -64,6 +64,12 @@ def read_jpeg(path: Path) -> np.ndarray:
         return np.stack([np.asarray(picture).transpose(2, 0, 1) for picture in pictures])
 
 
+def held_out(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the exact images that are held out, and of those that are kept: a fixed permutation."""
+    order = np.random.default_rng(12345).permutation(count)
+    return order[:VALIDATION], order[VALIDATION:]
+
+
 class Data:
     """Training, validation and test images as tensors of bytes.
 
@@ -75,8 +81,7 @@ class Data:
         labels = np.fromfile(folder / "train_labels_50000.u8", np.uint8)
         exact, _ = read_records(folder / "train_exact_7728.bin")
         index = np.loadtxt(folder / "train_exact_7728_indices.txt", dtype=np.int64)
-        order = np.random.default_rng(12345).permutation(len(exact))
-        held, kept = order[:VALIDATION], order[VALIDATION:]
+        held, kept = held_out(len(exact))
         lossy = np.setdiff1d(np.arange(len(jpeg)), index[held])
         test = read_records(folder / "test_batch_first1000.bin")
 
@@ -358,6 +363,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with the CIFAR-10 files")
     add("--out", type=Path, required=True, help="model file to write")
+    add("--measure", action="store_true", help="train nothing: measure the tolerance of the model in --out anew")
     add("--checkpoint", type=Path, default=Path("cifar.pt"), help="real weights after the latest epoch")
     add("--resume", action="store_true", help="go on from the checkpoint")
     add("--seed", type=int, default=1)
@@ -381,9 +387,18 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def tolerance(model: IntegerModel, images: Array) -> float | None:
+    """Of the logits, by the validation images."""
+    return logit_tolerance(model.outputs(images)[model.layers[-1].name])
+
+
 def main() -> None:
     """Train, round, evaluate exactly, write the model file."""
     options, start = parse(), time.monotonic()
+    if options.measure:
+        exact, _ = read_records(options.data / "train_exact_7728.bin")
+        images = exact[held_out(len(exact))[0]]
+        return write_tolerance(options.out, tolerance(IntegerModel.load(options.out), images))
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     data = Data(options.data)
@@ -396,7 +411,7 @@ def main() -> None:
     splits = {name: Split(images.numpy(), labels.numpy()) for name, (images, labels) in data.splits().items()}
     results = {name: evaluate(model, split) for name, split in splits.items()}
     describe(model, results)
-    recipe = {name: value for name, value in vars(options).items() if name not in ("data", "out", "checkpoint")}
+    recipe = {name: value for name, value in vars(options).items() if name not in ("data", "out", "checkpoint", "measure")}
     training = {
         "script": "train_cifar.py",
         "recipe": recipe,
@@ -405,7 +420,7 @@ def main() -> None:
     }
     bound = declared_bound(results["train"], results["validation"])
     print(f"declared bound of the logits: {bound}")
-    model.save(options.out, "cifar", LABELS, bound, training)
+    model.save(options.out, "cifar", LABELS, bound, tolerance(model, splits["validation"].images), training)
     print(f"{options.out.name}: {options.out.stat().st_size} bytes, {time.monotonic() - start:.0f} s in total")
 
 

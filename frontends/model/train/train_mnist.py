@@ -42,7 +42,7 @@ from typing import Any
 import numpy as np
 
 from integers import (Array, Conv2d, Dense, IntegerModel, Split, Square, centre_logits, declared_bound, describe,
-                      evaluate, summary)
+                      evaluate, logit_tolerance, summary, write_tolerance)
 
 IMAGE = 28  # pixels per side of an image
 KERNEL = 5
@@ -380,6 +380,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--net", choices=RECIPES, default="mnist", help="the network, and with it the defaults of the other options")
     add("--data", type=Path, required=True, help="folder with the four MNIST IDX files")
     add("--out", type=Path, required=True, help="model file to write")
+    add("--measure", action="store_true", help="train nothing: measure the tolerance of the model in --out anew")
     add("--seed", type=int, default=2)
     add("--epochs", type=int, default=45, help="epochs of the integer phase")
     add("--real-epochs", type=int, default=50, help="epochs of the real-valued phase")
@@ -407,17 +408,24 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def tolerance(model: IntegerModel, data: dict[str, Split]) -> float | None:
+    """Of the logits, by the validation images."""
+    return logit_tolerance(model.outputs(data["validation"].images)[model.layers[-1].name])
+
+
 def main() -> None:
     """Train, evaluate exactly, write the model file."""
     options = parse()
     data = load_data(options.data, options.validation)
+    if options.measure:
+        return write_tolerance(options.out, tolerance(IntegerModel.load(options.out), data))
     start = time.monotonic()
     model = train(data, options)
     everything = np.concatenate([data["train"].images, data["validation"].images])
     model = centre_logits(model, everything)
     results = {name: evaluate(model, split) for name, split in data.items()}
     describe(model, results)
-    recipe = {name: value for name, value in vars(options).items() if name not in ("net", "data", "out")}
+    recipe = {name: value for name, value in vars(options).items() if name not in ("net", "data", "out", "measure")}
     training = {
         "script": "train_mnist.py",
         "recipe": recipe,
@@ -428,7 +436,7 @@ def main() -> None:
     bound = declared_bound(results["train"], results["validation"])
     print(f"declared bound of the logits: {bound}")
     labels = [str(label) for label in range(CLASSES)]
-    model.save(options.out, options.net, labels, bound, training)
+    model.save(options.out, options.net, labels, bound, tolerance(model, data), training)
     print(f"{options.out.name}: {options.out.stat().st_size} bytes, "
           f"{time.monotonic() - start:.0f} s in total")
 

@@ -12,6 +12,7 @@ use crate::network::{Conv2d, Dense, Input, Layer, Network, Op};
 use crate::quantise::Scale;
 use crate::range::Interval;
 use crate::rows::Rows;
+use crate::tolerance::Gaps;
 
 /// The network of the chain at these scales.
 pub(super) fn network(
@@ -69,13 +70,19 @@ fn integers(layer: &RealLayer, factor: f64, sum: f64) -> Result<Op, ModelError> 
     })
 }
 
-/// The network on rows, exactly, beside the real chain.
-pub(super) fn judge(network: &Network, chain: &Chain, rows: &Rows, options: &Options) -> Result<Trial, ModelError> {
+/// The network on rows, exactly, beside the real chain; and the gaps between its logits.
+pub(super) fn judge(
+    network: &Network,
+    chain: &Chain,
+    rows: &Rows,
+    options: &Options,
+) -> Result<(Trial, Gaps), ModelError> {
     let values = rows.values().iter().map(|&value| value.into()).collect();
     let real = Batch { shape: chain.input, values };
     let real =
         chain.layers.iter().fold(real, |batch, layer| batch.through(layer, &layer.weights, &layer.bias)).classes();
     let (mut classes, mut largest, mut widest) = (Vec::new(), Interval::new(0, 0), 0);
+    let mut gaps = Gaps::default();
     for row in rows.iter() {
         let input = match options.pixel_scale {
             Some(pixel) => {
@@ -88,19 +95,21 @@ pub(super) fn judge(network: &Network, chain: &Chain, rows: &Rows, options: &Opt
         let answer = network.evaluate(&input)?;
         largest = answer.logits.iter().fold(largest, |range, &logit| range.hull(Interval::new(logit, logit)));
         classes.push(answer.class);
+        gaps.add(&answer.logits);
     }
     let weights = network.layers().iter().filter_map(|layer| layer.op.parameters());
     let width = |(weights, _): (&[i64], _)| {
         bits(weights.iter().map(|weight| weight.unsigned_abs()).max().unwrap_or(0) as f64) + 1
     };
-    Ok(Trial {
+    let trial = Trial {
         input_bits: bits(widest as f64),
         weight_bits: weights.map(width).collect(),
         correct: rows.labels().map(|labels| equal(&classes, labels)),
         agree: equal(&classes, &real),
         rows: rows.len(),
         logit_bits: largest.bits(),
-    })
+    };
+    Ok((trial, gaps))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::error::ModelError;
 use crate::network::{Conv2d, Dense, Layer, Network, Op, Padding};
+use crate::tolerance::Tolerance;
 
 /// The network without the channels that change nothing, and how many they were. The logits are the same for every input.
 ///
@@ -35,6 +36,9 @@ pub fn drop_dead_channels(network: &Network) -> Result<(Network, usize), ModelEr
     }
     if let Some(bound) = network.declared_logit_bound() {
         new = new.with_logit_bound(bound);
+    }
+    if let Some(deviation) = network.logit_tolerance() {
+        new = new.with_logit_tolerance(Tolerance::new(deviation)?);
     }
     if let Some(training) = network.training() {
         new = new.with_training(training);

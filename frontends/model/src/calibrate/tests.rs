@@ -37,8 +37,22 @@ fn the_range_shrinks_as_far_as_the_agreement_allows() {
     // The exact network answers as the search said.
     assert_eq!(held_out.weight_bits, last.weight_bits);
     assert!(found.network.logit_bound().unwrap() as f64 >= last.logit_bits.exp2() - 2.0);
+    assert_eq!(found.network.logit_tolerance(), None, "400 rows");
     let again = Network::from_bytes(&found.network.to_bytes().unwrap()).unwrap();
     assert_eq!(again, found.network);
+}
+
+#[test]
+fn many_rows_say_what_errors_the_labels_bear() {
+    let rows = rows(MANY_ROWS, None);
+    let network = quantise(&chain(), &rows, names(), &Options { loss: 0.05, ..Options::default() }).unwrap().network;
+    let mut gaps = crate::tolerance::Gaps::default();
+    for row in rows.iter() {
+        let row: Vec<f64> = row.iter().map(|&value| value.into()).collect();
+        gaps.add(&network.evaluate(&network.quantise_reals(&row).unwrap()).unwrap().logits);
+    }
+    assert!(network.logit_tolerance().is_some());
+    assert_eq!(network.logit_tolerance(), gaps.tolerance().map(crate::Tolerance::deviation));
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct Description {
     pub(super) labels: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) logit_bound: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) logit_tolerance: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +59,7 @@ impl From<&Network> for Description {
             layers: network.layers().iter().map(LayerDescription::from).collect(),
             labels: network.labels().to_vec(),
             logit_bound: network.declared_logit_bound(),
+            logit_tolerance: network.logit_tolerance(),
         }
     }
 }

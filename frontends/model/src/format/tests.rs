@@ -53,7 +53,8 @@ fn network_json(from: &str, to: &str) -> Result<Network, ModelError> {
 
 #[test]
 fn reads_back_what_it_writes() {
-    let network = tiny().with_training("{\"epochs\": 3}");
+    let tolerance = Tolerance::new(0.1 + 0.2).unwrap();
+    let network = tiny().with_training("{\"epochs\": 3}").with_logit_bound(u64::MAX).with_logit_tolerance(tolerance);
     let bytes = network.to_bytes().unwrap();
     assert_eq!(Network::from_bytes(&bytes).unwrap(), network);
     assert_eq!(network.to_bytes().unwrap(), bytes);
@@ -143,6 +144,24 @@ fn the_description_is_read_strictly() {
     assert!(matches!(network_json("[\"0\",", "["), Err(ModelError::LabelCount { expected: 3, found: 2 })));
     let huge = network_json("[1,4,4]", "[1,4294967296,4294967296]");
     assert!(matches!(huge, Err(ModelError::TooManyValues { .. })), "{huge:?}");
+}
+
+#[test]
+fn a_tolerance_is_positive_and_finite() {
+    let with = |text: &str| network_json("\"labels\":", &format!("\"logit_tolerance\":{text},\"labels\":"));
+    for (text, deviation) in [("1.77e13", 1.77e13), ("3", 3.0), ("5e-324", 5e-324), ("null", f64::NAN)] {
+        assert_eq!(with(text).unwrap().logit_tolerance(), deviation.is_finite().then_some(deviation), "{text}");
+    }
+    for text in ["0", "-0.0", "-1e-9", "1e-400"] {
+        let error = with(text).unwrap_err();
+        assert!(matches!(error, ModelError::Tolerance { .. }), "{text}: {error}");
+    }
+    let error = with("-2.5").unwrap_err().to_string();
+    assert_eq!(error, "logit_tolerance is -2.5, but must be positive and finite: measure it, or leave it out");
+    for text in ["NaN", "Infinity", "1e400", "\"1\"", "[1]", "1,\"logit_tolerance\":1"] {
+        let error = with(text).unwrap_err();
+        assert!(matches!(error, ModelError::Json { what: "network", .. }), "{text}: {error}");
+    }
 }
 
 #[test]
