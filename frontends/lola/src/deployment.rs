@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::cost::{Memory, Sizes, Work};
 use crate::error::{Fingerprint, PlanError};
 use crate::lower::Lowered;
+use crate::lower::approximate::Precision;
 use crate::planner::{self, Goal, Planned};
 use crate::server::Server;
 use crate::spec::{Crypto, Scheme, Spec};
@@ -20,6 +21,7 @@ pub struct Deployment {
     spec: Spec,
     lowered: Lowered,
     work: Work,
+    precision: Option<Precision>,
     choices: Vec<planner::Choice>,
 }
 
@@ -71,7 +73,8 @@ impl Deployment {
             layout,
         };
         let work = Work::of(&lowered, &Sizes::from(&params));
-        Ok(Self { spec, lowered, work, choices })
+        let precision = (scheme == Scheme::Ckks).then(|| Precision::of(network)).transpose()?;
+        Ok(Self { spec, lowered, work, precision, choices })
     }
 
     /// The public side.
@@ -96,6 +99,12 @@ impl Deployment {
     #[must_use]
     pub const fn work(&self) -> Work {
         self.work
+    }
+
+    /// How large errors of the logits may be; `None` if they are exact.
+    #[must_use]
+    pub const fn precision(&self) -> Option<Precision> {
+        self.precision
     }
 
     /// What the server holds.

@@ -21,11 +21,13 @@ pub enum PlanError {
     },
     /// No supported ring holds the scales that the network's depth takes.
     #[error(
-        "the network squares {squares} times, which takes more than the {limit_bits} bits of modulus that ring degree {degree} leaves at {security}-bit security, or a layer needs more plaintexts than a gigabyte holds: use fewer or narrower layers"
+        "the network squares {squares} times, which at a precision of {precision_bits} bits takes more than the {limit_bits} bits of modulus that ring degree {degree} leaves at {security}-bit security, or a layer needs more plaintexts than a gigabyte holds: use fewer or narrower layers"
     )]
     TooManySquares {
         /// Squares.
         squares: usize,
+        /// Bits of the logits' bound above their error, by the network's tolerance.
+        precision_bits: u32,
         /// The largest degree tried.
         degree: usize,
         /// Bits that the security table leaves there.

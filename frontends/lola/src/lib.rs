@@ -61,6 +61,7 @@ pub use client::{Client, Logits, PrivateLogits};
 pub use deployment::Deployment;
 pub use error::{MessageError, PlanError, RunError};
 pub use evaluate::{Executor, Sequential};
+pub use lower::approximate::Precision;
 pub use planner::Goal;
 pub use server::{ClientKeys, Server};
 pub use spec::{Scheme, Spec};

@@ -11,7 +11,8 @@ use tacit_model::{Network, Op};
 
 use crate::cost::{Sizes, Work};
 use crate::error::PlanError;
-use crate::lower::{Lowered, approximate, exact};
+use crate::lower::approximate::{self, Precision};
+use crate::lower::{Lowered, exact};
 use crate::paper;
 use crate::plan::{Builder, Linear, MessageShape, Packed, Plan, Register, Target};
 use crate::representation::{Grid, Layout};
@@ -45,7 +46,7 @@ pub enum Goal {
     Paper,
     /// The least time on the server.
     Latency,
-    /// The fewest bytes in a query, then the least time.
+    /// The fewest bytes in a query, but for a twentieth; then the least time.
     Upload,
     /// The least time for an input where there are many: each query is of as many inputs as a message has slots.
     Throughput,
@@ -109,9 +110,11 @@ pub(crate) fn plan(
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
+    let least = found.iter().map(|planned| planned.choice.upload).min().unwrap_or(0);
+    // Precision that is there to spare makes a modulus a bit longer, which is not what the goal is about.
     let key = |planned: &Planned| match goal {
-        Goal::Upload => (planned.choice.upload, planned.choice.effort),
-        Goal::Paper | Goal::Latency | Goal::Throughput => (0, planned.choice.effort),
+        Goal::Upload if planned.choice.upload > least + least / 20 => (planned.choice.upload, planned.choice.effort),
+        _ => (0, planned.choice.effort),
     };
     found.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(core::cmp::Ordering::Equal));
     let choices = found.iter().map(|planned| planned.choice.clone()).collect();
@@ -129,7 +132,8 @@ fn too_deep(network: &Network, scheme: Scheme) -> Result<PlanError, PlanError> {
         Scheme::Ckks => {
             let squares = network.layers().iter().filter(|layer| matches!(layer.op, Op::Square)).count();
             let limit_bits = SECURITY.limit(degree).unwrap_or(0);
-            PlanError::TooManySquares { squares, degree, limit_bits, security: SECURITY.bits() }
+            let precision_bits = Precision::of(network)?.bits().ceil() as u32;
+            PlanError::TooManySquares { squares, precision_bits, degree, limit_bits, security: SECURITY.bits() }
         }
     })
 }
@@ -204,7 +208,7 @@ impl Way {
                     Scheme::Bfv => exact::lower(&plan, bound, degree, moduli, SECURITY, kernels)?,
                     Scheme::Ckks => {
                         let sample = approximate::Sample::new(&plan, &layout, &typical_input(network));
-                        approximate::lower(&plan, degree, &sample, bound, SECURITY, kernels)?
+                        approximate::lower(&plan, degree, &sample, bound, Precision::of(network)?, SECURITY, kernels)?
                     }
                 };
                 match lowered {

@@ -6,7 +6,9 @@ use chacha20::ChaCha20Rng;
 use rand_core::SeedableRng;
 use tacit_lola::plan::Cost;
 use tacit_lola::{Deployment, Goal, Logits, PlanError, RunError, Scheme, Sequential};
-use tacit_model::{Conv2d, DIGITS, Dense, Input, Interval, Layer, Network, Op, Padding, Scale, read_picture};
+use tacit_model::{
+    Conv2d, DIGITS, Dense, Input, Interval, Layer, Network, Op, Padding, Scale, Tolerance, read_picture,
+};
 
 fn mnist() -> Network {
     tacit_model::mnist().unwrap()
@@ -63,7 +65,8 @@ fn approximate_logits_are_within_their_bound() {
             bound = bound.max(logits.error().unwrap());
         }
         assert!(largest > bound / 100.0, "{goal:?}: {largest} of {bound}");
-        assert!(bound < network.logit_bound().unwrap() as f64 / 64.0);
+        // Beside the error there is what releasing rounds away.
+        assert!(bound < 2.0 * 8.0 * network.logit_tolerance().unwrap(), "{goal:?}: {bound}");
     }
 }
 
@@ -164,6 +167,29 @@ fn batches() {
     let mut rng = ChaCha20Rng::from_seed([7; 32]);
     let two = single.client(&mut rng).encrypt_batch(&[input(0), input(1)], &mut rng);
     assert_eq!(two.unwrap_err(), RunError::Batch { found: 2, most: 1 });
+}
+
+/// The less a network's labels bear, the smaller is the error, and no plan exceeds what they bear.
+#[test]
+fn errors_stay_within_the_tolerance() {
+    let bound = f64::from(30).exp2();
+    let deployed = |bits: f64| {
+        let tolerance = Tolerance::new(bound * (-bits).exp2() / 8.0).unwrap();
+        let network = table(3, 1 << 30).with_logit_tolerance(tolerance);
+        let deployment = Deployment::new(&network, Goal::Latency, Scheme::Ckks).unwrap();
+        assert_eq!(deployment.precision().unwrap().bits(), bits);
+        let lowered = deployment.lowered();
+        let output = lowered.state(lowered.plan().outputs()[0]);
+        // The largest message over the error of a slot, whose real part has half of the variance.
+        let found = output.limit - output.noise.log2();
+        assert!(found >= bits - 0.5, "{found} bits of {bits}");
+        found
+    };
+    let found: Vec<_> = [5.0, 9.0, 17.0, 24.0].map(deployed).into();
+    assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
+    let default = Deployment::new(&table(3, 1 << 30), Goal::Latency, Scheme::Ckks).unwrap();
+    assert_eq!(default.precision().map(|p| (p.bits(), p.tolerance())), Some((9.0, None)));
+    assert_eq!(Deployment::new(&table(3, 1 << 30), Goal::Latency, Scheme::Bfv).unwrap().precision(), None);
 }
 
 #[test]

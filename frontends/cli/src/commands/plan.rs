@@ -48,6 +48,8 @@ struct Report<'a> {
     net: &'a str,
     plan: String,
     fingerprint: String,
+    /// The standard deviation of errors that the network's labels bear, if it says so.
+    logit_tolerance: Option<f64>,
     #[serde(flatten)]
     facts: Facts,
     #[serde(flatten)]
@@ -71,6 +73,7 @@ pub(crate) fn run(args: &PlanArgs, console: &Console) -> Result<(), CliError> {
         net: &subject.name,
         plan: subject.plan.to_string(),
         fingerprint: deployment.spec().fingerprint().to_string(),
+        logit_tolerance: subject.network.logit_tolerance(),
         facts: Facts::of(&deployment),
         explanation: Explanation::of(&deployment, &prediction),
         stages: stages.map(|(stage, &milliseconds)| row(&deployment, stage, milliseconds)).collect(),

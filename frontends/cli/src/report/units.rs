@@ -36,6 +36,15 @@ pub(crate) fn grouped(number: i128) -> String {
     text
 }
 
+/// A measure of any size, three digits or so.
+pub(crate) fn measure(value: f64) -> String {
+    match value {
+        v if (999.5..1e18).contains(&v) => grouped(v.round() as i128),
+        v if (0.1..999.5).contains(&v) => three_digits(v),
+        v => format!("{v:.2e}"),
+    }
+}
+
 /// A number of things.
 pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{} {thing}{}", grouped(number as i128), if number == 1 { "" } else { "s" })
@@ -76,6 +85,8 @@ mod tests {
             [counted(0, "image"), counted(1, "image"), counted(4096, "image")],
             ["0 images", "1 image", "4,096 images"]
         );
+        let measures = [18_530.0, 999.7, 12.34, 0.5844, 0.05, f64::MAX].map(measure);
+        assert_eq!(measures, ["18,530", "1,000", "12.3", "0.58", "5.00e-2", "1.80e308"]);
         assert_eq!((percent(989, 1000), percent(0, 0)), ("98.90 %".into(), "–".into()));
     }
 }

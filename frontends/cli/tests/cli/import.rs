@@ -78,6 +78,22 @@ fn an_imported_network_is_evaluated() {
     assert!(bits.len() > 2 && bits.is_sorted_by(|a, b| a >= b), "{bits:?}");
     assert_eq!(json["nodes"][1]["operator"], "Square");
     assert_eq!(json["real_accuracy"], 1.0);
+    assert!(json["logit_tolerance"].is_null() && text.contains("tolerance        not measured"), "{text}");
+}
+
+#[test]
+fn many_rows_tell_what_errors_the_labels_bear() {
+    let folder = Folder::new();
+    let (onnx, table) = (folder.file("m.onnx", model("Mul")), folder.file("rows.csv", rows().repeat(4)));
+    let net = folder.path("m.tacit");
+    let import = format!("import {onnx} --calibrate {table} --names alike,unlike --out {net}");
+    let text = succeed(&import);
+    assert!(text.lines().any(|line| line.starts_with("tolerance ") && line.contains("one label in 10,000")), "{text}");
+    let stored = tacit_model::Network::open(&net).unwrap().logit_tolerance();
+    assert!(stored.is_some_and(|deviation| deviation > 0.0));
+    let report = json(&format!("import {onnx} --calibrate {table} --names alike,unlike --json"));
+    assert_eq!(report["logit_tolerance"].as_f64(), stored);
+    assert_eq!(json(&format!("plan {net} --scheme ckks --json"))["logit_tolerance"].as_f64(), stored);
 }
 
 #[test]

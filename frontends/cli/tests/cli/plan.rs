@@ -79,8 +79,31 @@ fn explanations_say_what_was_compared() {
     {
         assert!(long.contains(part), "{part}: {long}");
     }
+    assert!(!long.contains("eight deviations"), "{long}");
     assert!(succeed("plan --plan upload --explain").contains("The goal is the smallest query"));
     assert!(succeed("plan --plan paper --explain").contains("nothing else was compared"));
+}
+
+#[test]
+fn approximate_plans_say_how_small_their_errors_are_and_why() {
+    let errors = |net: &str| {
+        let text = succeed(&format!("plan {net} --scheme ckks --explain"));
+        let line = text.lines().find(|line| line.starts_with("errors ")).map(String::from);
+        line.unwrap_or_else(|| panic!("{text}"))
+    };
+    assert!(
+        errors("mnist-small").ends_with("the network's labels bear a deviation of 0.58"),
+        "{}",
+        errors("mnist-small")
+    );
+    let report = json("plan mnist-small --scheme ckks --json");
+    assert_eq!((report["logit_tolerance"].as_f64(), report["precision_bits"].as_f64()), (Some(0.5844), Some(8.467)));
+    let folder = Folder::new();
+    let dense = folder.file("dense.tacit", dense_network());
+    assert!(errors(&dense).contains("2^-9.0 of the bound on logits: the default"), "{}", errors(&dense));
+    let report = json(&format!("plan {dense} --scheme ckks --json"));
+    assert!(report["logit_tolerance"].is_null() && report["precision_bits"] == 9.0, "{report}");
+    assert!(json("plan mnist-small --json")["precision_bits"].is_null());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use tacit_model::{Dense, Input, Layer, Network, Op, Scale};
+use tacit_model::{Dense, Input, Layer, Network, Op, Scale, Tolerance};
 use tempfile::TempDir;
 
 /// The command with these arguments, in a plain environment.
@@ -147,6 +147,9 @@ pub(crate) fn renamed_network() -> Vec<u8> {
     let mut renamed = Network::new("another", *network.input(), layers, labels).unwrap();
     if let Some(bound) = network.declared_logit_bound() {
         renamed = renamed.with_logit_bound(bound);
+    }
+    if let Some(deviation) = network.logit_tolerance() {
+        renamed = renamed.with_logit_tolerance(Tolerance::new(deviation).unwrap());
     }
     renamed.to_bytes().unwrap()
 }

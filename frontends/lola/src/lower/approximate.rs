@@ -13,9 +13,11 @@
 mod design;
 mod errors;
 mod gains;
+mod precision;
 mod sample;
 mod track;
 
+pub use precision::Precision;
 pub use sample::Sample;
 
 use tacit_core::backend::Kernels;
@@ -24,12 +26,9 @@ use tacit_core::params::{Params, Security};
 use super::{Lowered, MAX_PRIME_BITS};
 use crate::cost::{Sizes, Work};
 use crate::error::PlanError;
-use crate::plan::Plan;
+use crate::plan::{Op, Plan};
 use design::{Design, Divisions};
 use gains::Gains;
-
-/// The largest error of an output, in bits below the bound on outputs.
-pub const PRECISION_BITS: f64 = 9.0;
 
 /// Errors are below this many standard deviations, but for fewer than one slot in 2^46.
 const DEVIATIONS: f64 = 8.0;
@@ -47,8 +46,7 @@ const ATTEMPTS: u32 = 4;
 const FINER_BITS: [f64; 6] = [4.0, 3.0, 2.0, 1.5, 1.0, 0.5];
 
 /// Parameters in a ring of this degree, whose slots the plan fills, and the plan lowered to them; `None` if that ring does
-/// not hold it.
-/// `bound` is on the outputs in magnitude.
+/// not hold it. `bound` is on the outputs in magnitude; eight deviations of their errors are within the precision of it.
 ///
 /// # Errors
 /// [`PlanError::Step`] for a plan that cannot be evaluated.
@@ -57,6 +55,7 @@ pub fn lower(
     degree: usize,
     sample: &Sample,
     bound: u128,
+    precision: Precision,
     security: Security,
     kernels: Kernels,
 ) -> Result<Option<(Params, Lowered)>, PlanError> {
@@ -64,15 +63,26 @@ pub fn lower(
     let ring = Ring { degree, limit: security.limit(degree).unwrap_or(0), security, kernels };
     let task = Task { plan, sample, bound, gains: Gains::new(plan, degree, sample), ring };
     // Shares add up, and rounding sizes to whole bits adds some more.
-    let mut asked = PRECISION_BITS;
+    let wanted = of_slots(plan, precision);
+    let mut asked = wanted;
     for _ in 0..ATTEMPTS {
         let Some(found) = task.attempt(asked)? else { return Ok(None) };
-        if found.error <= -PRECISION_BITS {
+        if found.error <= -wanted {
             return Ok(Some(task.finer(found, asked)?));
         }
-        asked += found.error + PRECISION_BITS + 0.25;
+        asked += found.error + wanted + 0.25;
     }
     Ok(None)
+}
+
+/// Bits of precision that slots need for logits to have theirs.
+///
+/// The error of a slot is complex, and that of a logit its real part. Noise prefers no direction (`E[e·e'] = 0` for any two
+/// slots, since no slot is the conjugate of another), and products and sums keep that: the real part has half of the variance.
+/// Only what is conjugated can bring both parts into one.
+fn of_slots(plan: &Plan, precision: Precision) -> f64 {
+    let conjugated = plan.ops().iter().any(|op| matches!(op, Op::Conjugate { .. }));
+    if conjugated { precision.bits() } else { precision.bits() - 0.5 }
 }
 
 /// What is to be lowered, and to which ring.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use tacit_model::Graph;
-use tacit_model::calibrate::{Quantised, Trial};
+use tacit_model::calibrate::{MANY_ROWS, Quantised, Trial};
 use tacit_model::leveled::Chain;
 use tacit_model::pass::Folding;
 
@@ -14,7 +14,7 @@ use crate::commands::plan::STYLE;
 use crate::console::{Console, STRONG};
 use crate::error::CliError;
 use crate::report::millis;
-use crate::report::units::{counted, grouped, percent, time};
+use crate::report::units::{counted, grouped, measure, percent, time};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,7 @@ pub(super) struct Report {
     real_accuracy: Option<f64>,
     dead_channels: Option<usize>,
     logit_bound: Option<u64>,
+    logit_tolerance: Option<f64>,
     clear: Option<Clear>,
 }
 
@@ -101,6 +102,7 @@ impl Report {
             real_accuracy: None,
             dead_channels: None,
             logit_bound: None,
+            logit_tolerance: None,
             clear,
         }
     }
@@ -129,6 +131,7 @@ impl Report {
             real_accuracy: quantised.and_then(real),
             dead_channels: quantised.map(|quantised| quantised.dead_channels),
             logit_bound: quantised.and_then(|quantised| quantised.network.declared_logit_bound()),
+            logit_tolerance: quantised.and_then(|quantised| quantised.network.logit_tolerance()),
             ..Self::clear(graph, None)
         }
     }
@@ -195,6 +198,12 @@ impl Report {
                 counted(held_out.rows, "row")
             ))?;
         }
+        console.line(match self.logit_tolerance.map(measure) {
+            Some(deviation) => format!("tolerance        errors of deviation {deviation} change one label in 10,000"),
+            None => {
+                format!("tolerance        not measured: it takes {} with different logits", counted(MANY_ROWS, "row"))
+            }
+        })?;
         match self.dead_channels {
             Some(count) if count > 0 => {
                 console.line(format_args!("{} that changed nothing dropped", counted(count, "channel")))

@@ -13,7 +13,7 @@ use crate::args::PlanName;
 use crate::console::{Console, STRONG};
 use crate::error::CliError;
 use crate::report::prediction::{Prediction, rounded};
-use crate::report::units::{bytes, counted, grouped, percent_of, time};
+use crate::report::units::{bytes, counted, grouped, measure, percent_of, time};
 
 /// A way of computing the network that the planner compared.
 #[derive(Serialize)]
@@ -45,6 +45,8 @@ pub(super) struct Explanation {
     predicted_ms: f64,
     /// Of which to read the query.
     reading_ms: f64,
+    /// Eight deviations of an error are to be at most `2^-bits` of the bound on logits, if those are approximate.
+    precision_bits: Option<f64>,
     memory_bytes: Memory,
     /// Steps of rotations, to the left or, below 0, to the right.
     rotations: Vec<isize>,
@@ -77,6 +79,7 @@ impl Explanation {
         Self {
             predicted_ms: prediction.total,
             reading_ms: prediction.reading,
+            precision_bits: deployment.precision().map(|precision| rounded(precision.bits())),
             memory_bytes: Memory { weights: memory.weights, keys: memory.keys, ciphertexts: memory.ciphertexts },
             rotations: rotations.into_iter().collect(),
             conjugation: ops.iter().any(|op| matches!(op, Op::Conjugate { .. })),
@@ -98,6 +101,9 @@ impl Explanation {
         console.line("")?;
         lines(console, &self.ways())?;
         console.line("upload    of residues alone; predicted: by kernels timed in the ring of the chosen one")?;
+        if let Some(bits) = self.precision_bits {
+            console.line(errors(bits, report.logit_tolerance))?;
+        }
         heading("What the server will take")?;
         console.line("")?;
         lines(console, &self.times(report))?;
@@ -131,7 +137,7 @@ impl Explanation {
                 bytes(chosen.upload_bytes)
             ),
             (PlanName::Upload, Some(next)) => format!(
-                "The goal is the smallest query: of {compared}, the next sends as much and is estimated at {:.2} times the work.",
+                "The goal is the smallest query: of {compared}, the next sends about as much and is estimated at {:.2} times the work.",
                 next.relative_effort
             ),
         };
@@ -172,6 +178,15 @@ impl Explanation {
         let by = if steps.is_empty() { "none".into() } else { format!("by {}", steps.join(", ")) };
         if self.conjugation { format!("{by}; and conjugation") } else { by }
     }
+}
+
+/// How small errors are to be, and why.
+fn errors(bits: f64, tolerance: Option<f64>) -> String {
+    let reason = match tolerance {
+        Some(deviation) => format!("the network's labels bear a deviation of {}", measure(deviation)),
+        None => "the default, for the network does not say what its labels bear".into(),
+    };
+    format!("errors    eight deviations below 2^-{bits:.1} of the bound on logits: {reason}")
 }
 
 /// Texts to the left, numbers to the right.
