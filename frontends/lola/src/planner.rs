@@ -182,7 +182,10 @@ impl Way {
         };
         let pairs: &[bool] = if complex { &[true, false] } else { &[false] };
         let ways = inputs.into_iter().flat_map(|input| pairs.iter().map(move |&pairs| Self { input, pairs }));
-        ways.collect()
+        // Where there is nothing to pair, both ways are one.
+        let dense = |layer: &usize| matches!(network.layers()[*layer].op, Op::Dense(_));
+        let some = |way: &Self| (0..network.layers().len()).filter(dense).any(|layer| way.paired(network, layer));
+        ways.filter(|way| !way.pairs || some(way)).collect()
     }
 
     /// The plan in the smallest rings that hold it, the best of them.

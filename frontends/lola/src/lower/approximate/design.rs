@@ -73,7 +73,7 @@ impl Design {
         let count = (outputs / f64::from(MAX_PRIME_BITS)).ceil().max(1.0);
         let mut primes = vec![((outputs / count).ceil() as u32).max(MIN_PRIME_BITS); count as usize];
         primes.extend(dropped.iter().rev());
-        Self { input_bits: scales[&Source::Input], factors: factors(plan, &scales), drops, primes }
+        Self { input_bits: scales[&Source::Input], factors: factors(plan, gains, &scales), drops, primes }
     }
 
     /// Sizes of special primes to try: one, or more where the security bound leaves room, which makes fewer digits.
@@ -127,25 +127,12 @@ fn divide(plan: &Plan, scales: &Scales, largest: f64, divisions: Divisions) -> C
 }
 
 /// The scale of each factor, and the size of the largest weight of its growth.
-fn factors(plan: &Plan, scales: &Scales) -> Vec<(f64, i32)> {
+fn factors(plan: &Plan, gains: &Gains, scales: &Scales) -> Vec<(f64, i32)> {
     let mut out = vec![(0.0, 0); plan.plains().factors().len()];
-    let mut largest: BTreeMap<Growth, u64> = BTreeMap::new();
-    let grown = || each(plan).filter_map(|(growth, op)| Some((growth?, op)));
-    let plains = |op: &Op| match op {
-        Op::InnerProduct { plains, .. } => plains.clone(),
-        _ => Vec::new(),
-    };
-    for (growth, op) in grown() {
-        for plain in plains(op) {
-            let slots = &plan.plains().factors()[plain.0];
-            let size = slots.re.iter().chain(&slots.im).map(|weight| weight.unsigned_abs()).max().unwrap_or(0);
-            largest.entry(growth).and_modify(|largest| *largest = size.max(*largest)).or_insert(size.max(1));
-        }
-    }
-    for (growth, op) in grown() {
-        let exponent = largest.get(&growth).map_or(0, |&largest| (largest as f64).log2().ceil() as i32);
+    for (growth, op) in each(plan) {
+        let (Some(growth), Op::InnerProduct { plains, .. }) = (growth, op) else { continue };
         let bits = scales.get(&Source::Factor(growth)).copied().unwrap_or(0.0);
-        plains(op).into_iter().for_each(|plain| out[plain.0] = (bits, exponent));
+        plains.iter().for_each(|plain| out[plain.0] = (bits, gains.exponent(growth)));
     }
     out
 }

@@ -26,9 +26,14 @@ pub(super) enum Source {
     After(Growth),
 }
 
-/// For each source, the variance at the outputs in units of the plan's integers, if its scale were 1.
+/// What a design needs to know of a plan.
 #[derive(Clone, Debug)]
-pub(super) struct Gains(BTreeMap<Source, f64>);
+pub(super) struct Gains {
+    /// For each source, the variance at the outputs in units of the plan's integers, if its scale were 1.
+    gains: BTreeMap<Source, f64>,
+    /// For each growth by plaintexts, `log2` of its largest weight, rounded up.
+    exponents: BTreeMap<Growth, i32>,
+}
 
 impl Growth {
     /// The kind of an operation, if it makes a scale grow.
@@ -54,17 +59,22 @@ impl Gains {
         ) {
             gains.entry(source).or_insert_with(|| gain(plan, sample, &typical, &sources, source));
         }
-        Self(gains)
+        Self { gains, exponents: exponents(plan) }
+    }
+
+    /// `log2` of the largest weight of a growth, rounded up.
+    pub(super) fn exponent(&self, growth: Growth) -> i32 {
+        self.exponents.get(&growth).copied().unwrap_or(0)
     }
 
     /// Where errors come from.
     pub(super) fn sources(&self) -> impl Iterator<Item = Source> {
-        self.0.keys().copied()
+        self.gains.keys().copied()
     }
 
     /// `log2` of the scale at which the variance at the outputs from a source is this.
     pub(super) fn scale(&self, source: Source, variance: f64) -> f64 {
-        let gain = self.0.get(&source).copied().unwrap_or(0.0);
+        let gain = self.gains.get(&source).copied().unwrap_or(0.0);
         (gain / variance).max(1.0).log2() / 2.0
     }
 }
@@ -73,6 +83,20 @@ impl Gains {
 pub(super) fn each(plan: &Plan) -> impl Iterator<Item = (Option<Growth>, &Op)> {
     let stages = plan.stages().iter().enumerate();
     stages.flat_map(|(number, stage)| plan.ops()[stage.ops.clone()].iter().map(move |op| (Growth::of(op, number), op)))
+}
+
+/// Looks at every weight, which takes a while: once, not for each design.
+fn exponents(plan: &Plan) -> BTreeMap<Growth, i32> {
+    let mut largest: BTreeMap<Growth, u64> = BTreeMap::new();
+    for (growth, op) in each(plan) {
+        let (Some(growth), Op::InnerProduct { plains, .. }) = (growth, op) else { continue };
+        let slots = plains.iter().map(|plain| &plan.plains().factors()[plain.0]);
+        let weights = slots.flat_map(|slots| slots.re.iter().chain(&slots.im));
+        let size = weights.map(|weight| weight.unsigned_abs()).max().unwrap_or(0);
+        let most = largest.entry(growth).or_insert(1);
+        *most = size.max(*most);
+    }
+    largest.into_iter().map(|(growth, largest)| (growth, (largest as f64).log2().ceil() as i32)).collect()
 }
 
 /// For each register, what decides its scale.
