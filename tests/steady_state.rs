@@ -17,6 +17,7 @@ use tacit_core::error::EvalError;
 use tacit_core::params::Params;
 use tacit_core::poly::Scratch;
 use tacit_core::rlwe::{EvaluationKeys, SecretKey, rotation_element, row_swap_element};
+use tacit_core::wire::Wire;
 
 /// The system's allocator; counts calls.
 struct Counting;
@@ -68,7 +69,9 @@ fn exact() {
     let params = builder.build().unwrap();
     let Party { bfv, keys, secret, mut rng } = Party::new(&params, &request(&params, &[1, 2], 5), 84);
     let slots = bfv.encode(&[1, 2, 3]).unwrap();
-    let x = bfv.expand(&bfv.encrypt(&secret, &slots, &mut rng).unwrap());
+    let bytes = bfv.encrypt(&secret, &slots, &mut rng).unwrap().to_bytes(&params);
+    let packed = bfv::PackedCiphertext::from_bytes(&bfv, &bytes).unwrap();
+    let x = bfv.expand(&Wire::from_bytes(&params, &bytes).unwrap());
     let (square, low) = (bfv.square(&x).unwrap(), bfv.switch_to(&x, 2).unwrap());
     let (factor, addend) = (bfv.multiplicand(&slots, 5).unwrap(), bfv.addend(&slots, 5).unwrap());
     let (element, swap) = (rotation_element(params.degree(), 1), row_swap_element(params.degree()));
@@ -76,7 +79,7 @@ fn exact() {
 
     let mut scratch = Scratch::new();
     let hoisted = bfv.hoist(&x, 5, &mut scratch).unwrap();
-    let mut operations: [Operation<'_, bfv::Ciphertext>; 14] = [
+    let mut operations: [Operation<'_, bfv::Ciphertext>; 16] = [
         ("rotate", &mut |out, s| bfv.apply_galois_into(&x, element, &keys, out, s)),
         ("rotate low", &mut |out, s| bfv.apply_galois_into(&low, element, &keys, out, s)),
         ("rotate hoisted", &mut |out, s| hoisted.apply_galois_into(element, &keys, out, s)),
@@ -85,6 +88,13 @@ fn exact() {
         ("sum images", &mut |out, s| bfv.sum_galois_into(&[(&low, &[1, element, swap])], &keys, out, s)),
         ("relinearise", &mut |out, s| bfv.relinearise_into(&square, &keys, out, s)),
         ("plain product", &mut |out, s| bfv.mul_plain_into(&x, &factor, out, s)),
+        ("expand", &mut |out, s| {
+            bfv.expand_into(&packed, out, s);
+            Ok(())
+        }),
+        ("packed products", &mut |out, s| {
+            bfv.inner_product_packed_into(&[&packed, &packed], &[&factor, &factor], out, s)
+        }),
         ("plain products", &mut |out, s| bfv.inner_product_into(&[&x, &x], &[&factor, &factor], out, s)),
         ("plain sum", &mut |out, s| bfv.add_plain_into(&x, &addend, out, s)),
         ("sum", &mut |out, s| bfv.sum_into(&[&x, &x, &x], out, s)),
@@ -102,7 +112,11 @@ fn approximate() {
     let keys = EvaluationKeys::generate(&secret, &request(&params, &[1, 2], 5), &mut rng).unwrap();
     let encoding = Encoding { level: 5, scale: Scale::from_bits(40).unwrap(), bound: 4.0 };
     let p = ckks.encode(&[1.0, 2.0, 3.0], &encoding).unwrap();
-    let x = ckks.expand(&ckks.encrypt(&secret, &p, &mut rng).unwrap());
+    let bytes = ckks.encrypt(&secret, &p, &mut rng).unwrap().to_bytes(&params);
+    let before = CALLS.load(Ordering::Relaxed);
+    let packed = ckks::PackedCiphertext::from_bytes(&ckks, &bytes).unwrap();
+    assert_eq!(CALLS.load(Ordering::Relaxed), before, "bytes are looked at where they are");
+    let x = ckks.expand(&Wire::from_bytes(&params, &bytes).unwrap());
     let (product, low) = (ckks.square(&x).unwrap(), ckks.drop_to(&x, 2).unwrap());
     let (element, conjugate) = (rotation_element(params.degree(), 1), row_swap_element(params.degree()));
     let (mut running, mut many) = (x.clone(), [ckks.zero(5), ckks.zero(5), ckks.zero(5)]);
@@ -110,7 +124,7 @@ fn approximate() {
     let mut scratch = Scratch::new();
     let hoisted = ckks.hoist(&x, 5, &mut scratch).unwrap();
     let raised = ckks.raised_plaintext(&p, 5).unwrap();
-    let mut operations: [Operation<'_, ckks::Ciphertext>; 20] = [
+    let mut operations: [Operation<'_, ckks::Ciphertext>; 22] = [
         ("rotate", &mut |out, s| ckks.apply_galois_into(&x, element, &keys, out, s)),
         ("rotate low", &mut |out, s| ckks.apply_galois_into(&low, element, &keys, out, s)),
         ("rotate hoisted", &mut |out, s| hoisted.apply_galois_into(element, &keys, out, s)),
@@ -134,6 +148,11 @@ fn approximate() {
         ("multiply and relinearise", &mut |out, s| ckks.multiply_relinearise_into(&x, &x, &keys, out, s)),
         ("square and relinearise", &mut |out, s| ckks.square_relinearise_into(&x, &keys, out, s)),
         ("plain product", &mut |out, s| ckks.mul_plain_into(&x, &p, out, s)),
+        ("expand", &mut |out, s| {
+            ckks.expand_into(&packed, out, s);
+            Ok(())
+        }),
+        ("packed products", &mut |out, s| ckks.dot_packed_into(&[&packed, &packed], &[&p, &p], out, s)),
         ("plain products", &mut |out, s| ckks.dot_plain_into(&[&x, &x], &[&p, &p], out, s)),
         ("plain sum", &mut |out, s| ckks.add_plain_into(&x, &p, out, s)),
         ("sum", &mut |out, s| ckks.sum_into(&[&x, &x, &x], out, s)),

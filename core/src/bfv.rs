@@ -34,6 +34,8 @@ mod encode;
 mod evaluate;
 mod hoisted;
 mod in_place;
+#[cfg(feature = "wire")]
+mod packed;
 mod product;
 mod rotate;
 mod rules;
@@ -43,6 +45,8 @@ mod trace;
 pub use cipher::{Ciphertext, Private, SeededCiphertext};
 pub use encode::{PlainAddend, PlainMultiplicand, Plaintext};
 pub use hoisted::{Hoisted, RaisedCiphertext, RaisedMultiplicand};
+#[cfg(feature = "wire")]
+pub use packed::PackedCiphertext;
 pub use rules::NoiseRules;
 pub use trace::TracedCiphertext;
 
@@ -133,6 +137,12 @@ impl Bfv {
     #[must_use]
     pub fn rules(&self, level: usize) -> &NoiseRules {
         &self.level(level).rules
+    }
+
+    /// The ring of a level.
+    #[cfg(feature = "wire")]
+    pub(crate) fn ring(&self, level: usize) -> &Ring {
+        &self.level(level).ring
     }
 
     fn level(&self, level: usize) -> &Level {

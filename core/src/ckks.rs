@@ -60,6 +60,8 @@ mod fft;
 mod hoisted;
 mod in_place;
 mod linear;
+#[cfg(feature = "wire")]
+mod packed;
 mod rotate;
 mod rules;
 mod scale;
@@ -71,6 +73,8 @@ pub use complex::Complex;
 pub use deviation::Deviations;
 pub use encode::{Encoding, Plaintext};
 pub use hoisted::{Hoisted, RaisedCiphertext, RaisedPlaintext};
+#[cfg(feature = "wire")]
+pub use packed::PackedCiphertext;
 pub use rules::{Bounds, NoiseRules};
 pub use scale::Scale;
 pub use trace::TracedCiphertext;
@@ -152,6 +156,12 @@ impl Ckks {
 
     fn level(&self, level: usize) -> &Level {
         &self.levels[level - 1]
+    }
+
+    /// The ring of a level.
+    #[cfg(feature = "wire")]
+    pub(crate) fn ring(&self, level: usize) -> &Ring {
+        &self.level(level).ring
     }
 
     fn check_level(&self, asked: usize) -> Result<(), EvalError> {

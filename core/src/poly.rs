@@ -28,8 +28,12 @@
 //! # }
 //! ```
 
+#[cfg(feature = "wire")]
+mod packed;
 mod scratch;
 
+#[cfg(feature = "wire")]
+pub(crate) use packed::PackedPoly;
 pub use scratch::Scratch;
 
 use alloc::boxed::Box;

@@ -36,11 +36,11 @@ pub use self::traced::traced_ckks_ciphertext_len;
 
 use crate::backend::{Backend, Kernels, packed_len};
 #[cfg(feature = "bfv")]
-use crate::bfv::{Ciphertext, SeededCiphertext};
+use crate::bfv::{Bfv, Ciphertext, PackedCiphertext, SeededCiphertext};
 pub use crate::error::{Kind, WireError};
 use crate::modulus::Modulus;
 use crate::params::{MAX_PRIMES, Params};
-use crate::poly::{Eval, Poly, Ring};
+use crate::poly::{Eval, PackedPoly, Poly, Ring};
 #[cfg(feature = "bfv")]
 use crate::rlwe::NoiseBound;
 use crate::rlwe::keyswitch::Gadget;
@@ -90,12 +90,22 @@ pub trait Wire: Sized {
     /// # Errors
     /// [`WireError`] names what is wrong: the kind, the parameters, the length, a field or a residue.
     fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::of(bytes);
-        reader.header(Self::KIND, params)?;
-        let value = Self::read(params, &mut reader)?;
-        reader.end()?;
-        Ok(value)
+        decode(Self::KIND, params, bytes, |reader| Self::read(params, reader))
     }
+}
+
+/// What `read` makes of the body of a value of some kind, which is all that there is.
+fn decode<'a, T>(
+    kind: Kind,
+    params: &Params,
+    bytes: &'a [u8],
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, WireError>,
+) -> Result<T, WireError> {
+    let mut reader = Reader::of(bytes);
+    reader.header(kind, params)?;
+    let value = read(&mut reader)?;
+    reader.end()?;
+    Ok(value)
 }
 
 /// Collects the bytes of a value.
@@ -175,12 +185,14 @@ impl<'a> Reader<'a> {
         self.array().map(Seed)
     }
 
+    fn packed(&mut self, ring: &Ring) -> Result<PackedPoly<'a>, WireError> {
+        PackedPoly::new(ring, self.take(poly_len(ring))?).ok_or(WireError::NotCanonical)
+    }
+
     fn poly(&mut self, ring: &Ring) -> Result<Poly<Eval>, WireError> {
-        let mut packed = Self::of(self.take(poly_len(ring))?);
+        let packed = self.packed(ring)?;
         let mut poly: Poly<Eval> = ring.zero();
-        for (limb, q) in poly.limbs_mut().zip(ring.moduli()) {
-            packed.residues(ring.kernels(), q, limb)?;
-        }
+        packed.unpack(ring, &mut poly);
         Ok(poly)
     }
 
@@ -211,7 +223,7 @@ fn check_streams(params: &Params) -> Result<(), WireError> {
 }
 
 fn poly_len(ring: &Ring) -> usize {
-    ring.moduli().iter().map(|q| packed_len(ring.degree(), q.bits())).sum()
+    PackedPoly::len(ring)
 }
 
 fn level_ring(params: &Params, level: usize) -> Ring {
@@ -405,10 +417,27 @@ impl Wire for SeededCiphertext {
     }
 }
 
+#[cfg(feature = "bfv")]
+impl<'a> PackedCiphertext<'a> {
+    /// Checks the bytes of a [`SeededCiphertext`], as [`Wire::from_bytes`] does.
+    ///
+    /// # Errors
+    /// [`WireError`] for anything that [`Wire::from_bytes`] refuses.
+    pub fn from_bytes(bfv: &Bfv, bytes: &'a [u8]) -> Result<Self, WireError> {
+        let params = bfv.params();
+        decode(SeededCiphertext::KIND, params, bytes, |reader| {
+            check_streams(params)?;
+            let seed = reader.seed()?;
+            let ring = bfv.ring(params.max_level());
+            let bodies = params.plain_moduli().iter().map(|_| reader.packed(ring)).collect::<Result<_, _>>()?;
+            Ok(Self { seed, bodies })
+        })
+    }
+}
+
 #[cfg(all(test, feature = "bfv"))]
 mod tests {
     use super::*;
-    use crate::bfv::Bfv;
     use crate::params::Security;
     use crate::rlwe::rotation_element;
     use chacha20::ChaCha20Rng;

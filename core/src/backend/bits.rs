@@ -16,21 +16,19 @@ pub(crate) const fn packed_len(count: usize, bits: u32) -> usize {
 
 pub(super) fn pack(bits: u32, out: &mut [u8], words: &[u64]) {
     assert_eq!(out.len(), packed_len(words.len(), bits));
-    let mut chunks = out.chunks_mut(8);
-    let mut flush = |buffer: u128| {
-        chunks.next().into_iter().for_each(|chunk| chunk.copy_from_slice(&buffer.to_le_bytes()[..chunk.len()]));
-    };
+    let (chunks, tail) = out.as_chunks_mut::<8>();
+    let mut chunks = chunks.iter_mut();
     let (mut buffer, mut held) = (0u128, 0);
     for &word in words {
         buffer |= u128::from(word) << held;
         held += bits;
         if held >= u64::BITS {
-            flush(buffer);
+            chunks.next().into_iter().for_each(|chunk| *chunk = (buffer as u64).to_le_bytes());
             buffer >>= u64::BITS;
             held -= u64::BITS;
         }
     }
-    flush(buffer);
+    tail.copy_from_slice(&(buffer as u64).to_le_bytes()[..tail.len()]);
 }
 
 /// The longest words that lie within eight bytes wherever they begin.
@@ -98,20 +96,29 @@ pub(super) fn are_packed_residues(q: &Modulus, bytes: &[u8]) -> bool {
 pub(super) fn accept_vartime(q: &Modulus, words: &[u64], out: &mut [u64]) -> (usize, usize) {
     let (mut read, mut written, bits) = (0, 0, q.bits() as usize);
     while let (true, Some(group)) = (written < out.len(), words.get(read..read + bits)) {
-        for candidate in (0..GROUP).map(|i| cut(group, i, q.bits())).filter(|&word| word < q.value()) {
-            if let Some(place) = out.get_mut(written) {
-                *place = candidate;
-                written += 1;
-            }
-        }
+        written += accept_group_vartime(q, group, &mut out[written..]);
         read += bits;
     }
     (read, written)
 }
 
-/// The `i`-th of the words that are packed in 64-bit words.
-fn cut(packed: &[u64], i: usize, bits: u32) -> u64 {
-    let (at, shift) = ((i * bits as usize) >> 6, (i as u32 * bits) & 63);
-    let next = if shift + bits > u64::BITS { packed[at + 1] << (u64::BITS - shift) } else { 0 };
-    ((packed[at] >> shift) | next) & (u64::MAX >> (u64::BITS - bits))
+/// Those of 64 words that are below `q`, each when its bits have been read, and how many of them fit.
+fn accept_group_vartime(q: &Modulus, group: &[u64], out: &mut [u64]) -> usize {
+    let (bits, mask) = (q.bits(), u64::MAX >> (u64::BITS - q.bits()));
+    let mut group = group.iter();
+    let (mut buffer, mut held, mut written) = (0u128, 0, 0);
+    for _ in 0..GROUP {
+        if held < bits {
+            buffer |= u128::from(group.next().copied().unwrap_or(0)) << held;
+            held += u64::BITS;
+        }
+        let candidate = buffer as u64 & mask;
+        buffer >>= bits;
+        held -= bits;
+        if let (true, Some(place)) = (candidate < q.value(), out.get_mut(written)) {
+            *place = candidate;
+            written += 1;
+        }
+    }
+    written
 }

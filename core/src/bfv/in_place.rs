@@ -220,18 +220,30 @@ impl Bfv {
         noise: NoiseBound,
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
-        out.noise = self.rules(level).check(noise)?;
-        out.level = level;
+        let noise = self.rules(level).check(noise)?;
+        self.make_room(out, level, size, noise, scratch);
+        Ok(())
+    }
+
+    /// As [`Bfv::reshape`], for noise that is not to be checked.
+    pub(super) fn make_room(
+        &self,
+        out: &mut Ciphertext,
+        level: usize,
+        size: usize,
+        noise: NoiseBound,
+        scratch: &mut Scratch,
+    ) {
+        (out.noise, out.level) = (noise, level);
         let ring = &self.level(level).ring;
         if out.streams.len() != self.plain_rings.len() || out.size() != size {
             let stream = |_| (0..size).map(|_| scratch.poly(ring)).collect();
             out.streams = self.plain_rings.iter().map(stream).collect();
-            return Ok(());
+            return;
         }
         for part in out.streams.iter_mut().flatten().filter(|part| part.limb_count() != level) {
             let fitting = scratch.poly(ring);
             scratch.give_poly(core::mem::replace(part, fitting));
         }
-        Ok(())
     }
 }

@@ -12,7 +12,7 @@ use super::rules::{Bounds, transform_error};
 use super::{Ckks, Complex, Plaintext, Scale};
 use crate::error::EvalError;
 use crate::poly::{Coeff, Eval, Poly};
-use crate::rlwe::{PublicKey, SecretKey};
+use crate::rlwe::{NoiseBound, PublicKey, SecretKey};
 use crate::rns::RnsBasis;
 use crate::sample::{Label, Seed, uniform_vartime};
 
@@ -69,7 +69,7 @@ impl Ciphertext {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeededCiphertext {
     pub(crate) scale: Scale,
-    pub(crate) message: crate::rlwe::NoiseBound,
+    pub(crate) message: NoiseBound,
     pub(crate) seed: Seed,
     pub(crate) body: Poly<Eval>,
 }
@@ -181,8 +181,14 @@ impl Ckks {
     pub fn expand_owned(&self, seeded: SeededCiphertext) -> Ciphertext {
         let at = self.level(seeded.level());
         let mask = uniform_vartime(&at.ring, &seeded.seed, Label::Ciphertext { stream: 0 });
-        let bounds = at.rules.fresh_secret(at.rules.encoded(seeded.message));
+        let bounds = self.fresh_bounds(seeded.level(), seeded.message);
         Ciphertext { scale: seeded.scale, bounds, parts: [seeded.body, mask].into() }
+    }
+
+    /// The bounds of a fresh ciphertext whose message is within a bound.
+    pub(crate) fn fresh_bounds(&self, level: usize, message: NoiseBound) -> Bounds {
+        let rules = self.rules(level);
+        rules.fresh_secret(rules.encoded(message))
     }
 
     /// Encrypts under a public key, at the plaintext's level.

@@ -117,20 +117,9 @@ impl Ckks {
         out: &mut Ciphertext,
         scratch: &mut Scratch,
     ) -> Result<(), EvalError> {
-        let (Some(first), Some(factor), true) = (a.first(), b.first(), a.len() == b.len()) else {
-            return Err(EvalError::OperandCount { left: a.len(), right: b.len() });
-        };
-        let scale = first.scale.times(factor.scale)?;
-        let mut bounds: Option<Bounds> = None;
-        for (a, b) in a.iter().zip(b) {
-            Self::check_alike(first, a)?;
-            check_levels(a.level(), b.level())?;
-            let term = matched(scale, a.scale.times(b.scale)?, a.bounds.times(b.bounds))?;
-            bounds = Some(bounds.map_or(term, |sum| sum.plus(term)));
-        }
-        let bounds = bounds.unwrap_or(first.bounds);
-        self.reshape(out, Shape { scale, bounds, ..first.shape() }, scratch)?;
-        let ring = &self.level(first.level()).ring;
+        let shape = Self::dot_shape(a.iter().map(|a| a.shape()), b)?;
+        self.reshape(out, shape, scratch)?;
+        let ring = &self.level(shape.level).ring;
         for (i, part) in out.parts.iter_mut().enumerate() {
             ring.dot_into(part, a.len(), |k| (&a[k].parts[i], &b[k].poly), scratch);
         }
@@ -278,19 +267,46 @@ impl Ckks {
     /// Checks a result's bounds and makes room for it, of unspecified content. Allocates only for another number of
     /// polynomials, or for sizes of polynomials that the scratch does not have.
     pub(super) fn reshape(&self, out: &mut Ciphertext, shape: Shape, scratch: &mut Scratch) -> Result<(), EvalError> {
-        out.bounds = self.rules(shape.level).check(shape.bounds)?;
-        out.scale = shape.scale;
+        let bounds = self.rules(shape.level).check(shape.bounds)?;
+        self.make_room(out, Shape { bounds, ..shape }, scratch);
+        Ok(())
+    }
+
+    /// As [`Ckks::reshape`], for bounds that are not to be checked.
+    pub(super) fn make_room(&self, out: &mut Ciphertext, shape: Shape, scratch: &mut Scratch) {
+        (out.bounds, out.scale) = (shape.bounds, shape.scale);
         let ring = &self.level(shape.level).ring;
         if out.size() != shape.size {
             let parts = core::mem::replace(&mut out.parts, (0..shape.size).map(|_| scratch.poly(ring)).collect());
-            parts.into_iter().for_each(|part| scratch.give_poly(part));
-            return Ok(());
+            return parts.into_iter().for_each(|part| scratch.give_poly(part));
         }
         for part in out.parts.iter_mut().filter(|part| part.limb_count() != shape.level) {
             let fitting = scratch.poly(ring);
             scratch.give_poly(core::mem::replace(part, fitting));
         }
-        Ok(())
+    }
+
+    /// What a sum of products with plaintexts is.
+    pub(super) fn dot_shape(a: impl ExactSizeIterator<Item = Shape>, b: &[&Plaintext]) -> Result<Shape, EvalError> {
+        let counts = EvalError::OperandCount { left: a.len(), right: b.len() };
+        if a.len() != b.len() {
+            return Err(counts);
+        }
+        let mut sum: Option<Shape> = None;
+        for (a, b) in a.zip(b) {
+            let first = sum.unwrap_or(a);
+            check_levels(first.level, a.level)?;
+            if a.size != first.size {
+                return Err(EvalError::SizeMismatch { found: a.size, needed: first.size });
+            }
+            check_levels(a.level, b.level())?;
+            let (scale, bounds) = (a.scale.times(b.scale)?, a.bounds.times(b.bounds));
+            sum = Some(match sum {
+                Some(sum) => Shape { bounds: sum.bounds.plus(matched(sum.scale, scale, bounds)?), ..sum },
+                None => Shape { scale, bounds, ..a },
+            });
+        }
+        sum.ok_or(counts)
     }
 
     /// What a product of three polynomials is.

@@ -2,8 +2,10 @@
 
 use alloc::boxed::Box;
 
-use super::{HEADER_BYTES, Kind, Reader, Wire, WireError, Writer, check_field, check_level, level_ring, poly_len};
-use crate::ckks::{Bounds, Ciphertext, Scale, SeededCiphertext};
+use super::{
+    HEADER_BYTES, Kind, Reader, Wire, WireError, Writer, check_field, check_level, decode, level_ring, poly_len,
+};
+use crate::ckks::{Bounds, Ciphertext, Ckks, PackedCiphertext, Scale, SeededCiphertext};
 use crate::params::Params;
 use crate::rlwe::NoiseBound;
 use crate::sample::Seed;
@@ -62,17 +64,47 @@ impl Wire for SeededCiphertext {
     }
 
     fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
-        let seed = bytes.seed()?;
-        let [level] = bytes.array()?;
-        let level = check_level(params, level)?;
-        let scale = read_scale(bytes)?;
-        let message = read_bound("message bound", params, level, bytes)?;
+        let Fields { seed, level, scale, message } = Fields::read(params, bytes)?;
         let body = bytes.poly(&level_ring(params, level))?;
         Ok(Self { scale, message, seed, body })
     }
 
     fn body_len(&self, params: &Params) -> usize {
         seeded_ckks_ciphertext_len(params, self.level()) - HEADER_BYTES
+    }
+}
+
+impl<'a> PackedCiphertext<'a> {
+    /// Checks the bytes of a [`SeededCiphertext`], as [`Wire::from_bytes`] does.
+    ///
+    /// # Errors
+    /// [`WireError`] for anything that [`Wire::from_bytes`] refuses.
+    pub fn from_bytes(ckks: &Ckks, bytes: &'a [u8]) -> Result<Self, WireError> {
+        let params = ckks.params();
+        decode(SeededCiphertext::KIND, params, bytes, |reader| {
+            let Fields { seed, level, scale, message } = Fields::read(params, reader)?;
+            let (body, bounds) = (reader.packed(ckks.ring(level))?, ckks.fresh_bounds(level, message));
+            Ok(Self { scale, bounds, level, seed, body })
+        })
+    }
+}
+
+/// What stands before the residues of a seeded ciphertext.
+struct Fields {
+    seed: Seed,
+    level: usize,
+    scale: Scale,
+    message: NoiseBound,
+}
+
+impl Fields {
+    fn read(params: &Params, bytes: &mut Reader<'_>) -> Result<Self, WireError> {
+        let seed = bytes.seed()?;
+        let [level] = bytes.array()?;
+        let level = check_level(params, level)?;
+        let scale = read_scale(bytes)?;
+        let message = read_bound("message bound", params, level, bytes)?;
+        Ok(Self { seed, level, scale, message })
     }
 }
 
@@ -102,7 +134,7 @@ mod tests {
     use super::super::tests::{assault, params, rng};
     use super::super::{MAGIC, VERSION, traced_ckks_ciphertext_len};
     use super::*;
-    use crate::ckks::{Ckks, Encoding};
+    use crate::ckks::Encoding;
     use crate::rlwe::SecretKey;
 
     fn seeded(level: usize) -> (Params, Ckks, SeededCiphertext) {

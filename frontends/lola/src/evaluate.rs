@@ -4,6 +4,7 @@ pub(crate) mod approximate;
 mod clear;
 pub(crate) mod exact;
 mod pool;
+pub(crate) mod query;
 
 pub use clear::Clear;
 pub(crate) use pool::Pool;

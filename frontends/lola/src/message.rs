@@ -47,13 +47,24 @@ pub(crate) fn read<T: Wire>(
     count: usize,
     part_len: usize,
 ) -> Result<Vec<T>, MessageError> {
+    read_with(kind, of, bytes, (count, part_len), |bytes| T::from_bytes(params, bytes))
+}
+
+/// As [`read`], for parts that are read in some other way; `sizes` are their number and the length of each.
+pub(crate) fn read_with<'a, T>(
+    kind: MessageKind,
+    of: Fingerprint,
+    bytes: &'a [u8],
+    (count, part_len): (usize, usize),
+    decode: impl Fn(&'a [u8]) -> Result<T, WireError>,
+) -> Result<Vec<T>, MessageError> {
     let body = body(kind, of, bytes)?;
     let expected = count * part_len;
     if body.len() != expected {
         return Err(MessageError::Length { expected: HEADER_BYTES + expected, found: bytes.len() });
     }
     let parts = body.chunks_exact(part_len.max(1)).enumerate();
-    parts.map(|(part, bytes)| decode(params, part, bytes)).collect()
+    parts.map(|(part, bytes)| decode(bytes).map_err(|error| MessageError::Part { part, error })).collect()
 }
 
 /// A message of one part, whose length is its own matter.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::error::{MessageError, MessageKind, PlanError, RunError};
 use crate::evaluate::approximate::{self, Approximate};
 use crate::evaluate::exact::{self, Exact};
+use crate::evaluate::query::{self, FromBytes};
 use crate::evaluate::{Executor, Pool, Progress, run};
 use crate::lower::Lowered;
 use crate::message;
@@ -65,22 +66,25 @@ impl<'a> Server<'a> {
         progress: Progress<'_>,
     ) -> Result<Vec<u8>, RunError> {
         let Spec { fingerprint, .. } = self.spec;
-        let (of, params, kind) = (*fingerprint, self.spec.params(), MessageKind::Query);
-        let (count, len) = (self.spec.query_messages(), self.spec.query_part_len());
+        let (of, kind) = (*fingerprint, MessageKind::Query);
+        let sizes = (self.spec.query_messages(), self.spec.query_part_len());
         let plan = self.lowered.plan();
         let answer = match &self.weights {
             Weights::Bfv(bfv, prepared, memory) => {
-                let parts: Vec<bfv::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
-                let inputs = parts.into_iter().map(|part| bfv.expand_owned(part)).collect();
-                let outputs = run(plan, &Exact::new(bfv, prepared, &keys.0, memory), inputs, executor, progress)?;
+                let read = |bytes| bfv::PackedCiphertext::from_bytes(bfv, bytes);
+                let parts = message::read_with(kind, of, query, sizes, read)?;
+                let evaluator = FromBytes(Exact::new(bfv, prepared, &keys.0, memory));
+                let outputs = run(plan, &evaluator, query::inputs(plan, parts), executor, progress)?;
+                let outputs: Vec<_> = outputs.into_iter().map(|output| evaluator.keep(output)).collect();
                 self.answer(&outputs, |output, period| bfv.trace(output, period))?
             }
             Weights::Ckks(ckks, prepared, pool) => {
-                let parts: Vec<ckks::SeededCiphertext> = message::read(kind, of, params, query, count, len)?;
+                let read = |bytes| ckks::PackedCiphertext::from_bytes(ckks, bytes);
+                let parts = message::read_with(kind, of, query, sizes, read)?;
                 self.check_scales(&parts)?;
-                let inputs = parts.into_iter().map(|part| ckks.expand_owned(part)).collect();
-                let evaluator = Approximate::new(ckks, self.lowered, prepared, &keys.0, pool);
-                let outputs = run(plan, &evaluator, inputs, executor, progress)?;
+                let evaluator = FromBytes(Approximate::new(ckks, self.lowered, prepared, &keys.0, pool));
+                let outputs = run(plan, &evaluator, query::inputs(plan, parts), executor, progress)?;
+                let outputs: Vec<_> = outputs.into_iter().map(|output| evaluator.keep(output)).collect();
                 self.answer(&outputs, |output, period| ckks.trace(output, period))?
             }
         };
@@ -104,9 +108,10 @@ impl<'a> Server<'a> {
     }
 
     /// A query at another scale or level would be evaluated to nonsense.
-    fn check_scales(&self, parts: &[ckks::SeededCiphertext]) -> Result<(), MessageError> {
+    fn check_scales(&self, parts: &[ckks::PackedCiphertext<'_>]) -> Result<(), MessageError> {
         let query = self.spec.query;
-        let alike = |part: &ckks::SeededCiphertext| (part.scale(), part.level()) == (query.encoded.scale, query.level);
+        let alike =
+            |part: &ckks::PackedCiphertext<'_>| (part.scale(), part.level()) == (query.encoded.scale, query.level);
         parts.iter().position(|part| !alike(part)).map_or(Ok(()), |part| Err(MessageError::Scale { part }))
     }
 

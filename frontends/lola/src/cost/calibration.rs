@@ -19,6 +19,7 @@ use crate::evaluate::Evaluator;
 use crate::evaluate::Pool;
 use crate::evaluate::approximate::{self, Approximate, encode};
 use crate::evaluate::exact::{self, Exact};
+use crate::evaluate::query::Unpack;
 use crate::plan::Op;
 use crate::spec::{Crypto, Spec};
 
@@ -77,9 +78,10 @@ impl Calibration {
         match &spec.crypto {
             Crypto::Bfv(bfv) => {
                 let bytes = bfv.encrypt(&secret, &bfv.encode(&[0])?, rng)?.to_bytes(params);
-                let read = || bfv::SeededCiphertext::from_bytes(params, &bytes).map(|seeded| bfv.expand(&seeded));
                 let (prepared, memory) = (exact::Prepared::default(), exact::Memory::default());
-                subject.measure(&bench, &Exact::new(bfv, &prepared, &keys, &memory), || Ok(read().map_err(part)?))
+                let evaluator = Exact::new(bfv, &prepared, &keys, &memory);
+                let read = || bfv::PackedCiphertext::from_bytes(bfv, &bytes).map(|packed| evaluator.expand(&packed));
+                subject.measure(&bench, &evaluator, || Ok(read().map_err(part)?))
             }
             Crypto::Ckks(ckks) => {
                 let encoded = encode(ckks, &[Complex::default()], spec.query.level, spec.query.encoded)?;
@@ -87,10 +89,10 @@ impl Calibration {
                 // Zeros have no bound that a product could exceed.
                 let least = NoiseBound::new(1.0);
                 let bounds = Bounds { message: least, noise: least };
-                let read = || ckks::SeededCiphertext::from_bytes(params, &bytes).map(|seeded| ckks.expand(&seeded));
-                let read = || Ok(read().map_err(part)?.with_bounds(bounds));
                 let (prepared, pool) = (approximate::Prepared::default(), Pool::default());
                 let evaluator = Approximate::new(ckks, deployment.lowered(), &prepared, &keys, &pool);
+                let read = || ckks::PackedCiphertext::from_bytes(ckks, &bytes).map(|packed| evaluator.expand(&packed));
+                let read = || Ok(read().map_err(part)?.with_bounds(bounds));
                 subject.measure(&bench, &evaluator, read)
             }
         }
@@ -161,7 +163,11 @@ impl Subject {
         evaluator: &E,
         read: impl Fn() -> Result<E::Value, RunError>,
     ) -> Result<Calibration, RunError> {
-        let reading = bench.time(|| (0..self.messages).map(|_| read()).collect::<Result<Vec<_>, _>>().map(drop))?;
+        let reading = bench.time(|| {
+            let values = (0..self.messages).map(|_| read()).collect::<Result<Vec<_>, _>>()?;
+            values.into_iter().for_each(|value| evaluator.recycle(value));
+            Ok(())
+        })?;
         let read_limbs = (self.messages * self.query_level * self.sizes.streams()) as f64;
         let [transform, product, pass] = bench.kernels()?;
         let flat = Calibration {

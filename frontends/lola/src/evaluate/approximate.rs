@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use tacit_core::ckks::{Ciphertext, Ckks, Complex, Encoding, Plaintext};
+use tacit_core::ckks::{Ciphertext, Ckks, Complex, Encoding, PackedCiphertext, Plaintext};
 use tacit_core::error::EvalError;
 use tacit_core::poly::Scratch;
 use tacit_core::rlwe::{EvaluationKeys, rotation_element, row_swap_element};
 
 use super::Evaluator;
 use super::pool::Pool;
+use super::query::Unpack;
 use crate::error::PlanError;
 use crate::lower::{Encoded, Lowered};
 use crate::plan::{AddendId, FactorId, Op, Register, Slots};
@@ -110,6 +111,16 @@ impl<'a> Approximate<'a> {
         self.write(a.level(), |out, scratch| self.ckks.apply_galois_into(a, element, self.keys, out, scratch))
     }
 
+    /// The factors of terms of some levels.
+    fn factors(
+        &self,
+        levels: impl Iterator<Item = usize>,
+        plains: &[FactorId],
+    ) -> Result<Vec<&'a Plaintext>, EvalError> {
+        let factor = |(level, &plain)| self.prepared.factors.get(&(plain, level)).ok_or_else(|| self.unprepared(level));
+        levels.zip(plains).map(factor).collect()
+    }
+
     fn unprepared(&self, level: usize) -> EvalError {
         EvalError::NoSuchLevel { asked: level, max: self.ckks.params().max_level() }
     }
@@ -136,10 +147,7 @@ impl Evaluator for Approximate<'_> {
     }
 
     fn inner_product(&self, terms: &[&Ciphertext], plains: &[FactorId]) -> Result<Ciphertext, EvalError> {
-        let factors = terms.iter().zip(plains).map(|(term, &plain)| {
-            self.prepared.factors.get(&(plain, term.level())).ok_or_else(|| self.unprepared(term.level()))
-        });
-        let factors = factors.collect::<Result<Vec<_>, _>>()?;
+        let factors = self.factors(terms.iter().map(|term| term.level()), plains)?;
         let level = terms.first().map_or(1, |term| term.level());
         self.write(level, |out, scratch| self.ckks.dot_plain_into(terms, &factors, out, scratch))
     }
@@ -187,5 +195,29 @@ impl Evaluator for Approximate<'_> {
     /// With the plan's bounds: see [`crate::lower::approximate`].
     fn finish(&self, register: Register, value: Ciphertext) -> Ciphertext {
         value.with_bounds(self.lowered.state(register).bounds)
+    }
+}
+
+impl<'a> Unpack for Approximate<'a> {
+    type Packed = PackedCiphertext<'a>;
+
+    fn finish_packed(&self, register: Register, packed: PackedCiphertext<'a>) -> PackedCiphertext<'a> {
+        packed.with_bounds(self.lowered.state(register).bounds)
+    }
+
+    fn expand(&self, packed: &PackedCiphertext<'a>) -> Ciphertext {
+        let mut out = self.pool.take(packed.level(), || self.ckks.zero(packed.level()));
+        self.pool.with(|scratch| self.ckks.expand_into(packed, &mut out, scratch));
+        out
+    }
+
+    fn inner_product_packed(
+        &self,
+        terms: &[&PackedCiphertext<'a>],
+        plains: &[FactorId],
+    ) -> Result<Ciphertext, EvalError> {
+        let factors = self.factors(terms.iter().map(|term| term.level()), plains)?;
+        let level = terms.first().map_or(1, |term| term.level());
+        self.write(level, |out, scratch| self.ckks.dot_packed_into(terms, &factors, out, scratch))
     }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use tacit_core::bfv::{Bfv, Ciphertext, PlainAddend, PlainMultiplicand};
+use tacit_core::bfv::{Bfv, Ciphertext, PackedCiphertext, PlainAddend, PlainMultiplicand};
 use tacit_core::error::EvalError;
 use tacit_core::poly::Scratch;
 use tacit_core::rlwe::{EvaluationKeys, rotation_element, row_swap_element};
 
 use super::Evaluator;
 use super::pool::Pool;
+use super::query::Unpack;
 use crate::error::PlanError;
 use crate::lower::Lowered;
 use crate::lower::exact::{encode, encode_factor};
@@ -139,7 +140,10 @@ impl Evaluator for Exact<'_> {
         let factors = factors.collect::<Result<Vec<_>, _>>()?;
         match (terms, &factors[..]) {
             ([a], [factor]) => self.write(a.level(), |out, scratch| self.bfv.mul_plain_into(a, factor, out, scratch)),
-            _ => self.bfv.inner_product(terms, &factors),
+            _ => {
+                let level = terms.first().map_or(1, |term| term.level());
+                self.write(level, |out, scratch| self.bfv.inner_product_into(terms, &factors, out, scratch))
+            }
         }
     }
 
@@ -180,5 +184,26 @@ impl Evaluator for Exact<'_> {
 
     fn recycle(&self, value: Ciphertext) {
         self.pool.two.recycle(value.level(), value);
+    }
+}
+
+impl<'a> Unpack for Exact<'a> {
+    type Packed = PackedCiphertext<'a>;
+
+    fn expand(&self, packed: &PackedCiphertext<'a>) -> Ciphertext {
+        let level = self.bfv.params().max_level();
+        let mut out = self.pool.two.take(level, || self.bfv.zero(level));
+        self.pool.two.with(|scratch| self.bfv.expand_into(packed, &mut out, scratch));
+        out
+    }
+
+    fn inner_product_packed(
+        &self,
+        terms: &[&PackedCiphertext<'a>],
+        plains: &[FactorId],
+    ) -> Result<Ciphertext, EvalError> {
+        let level = self.bfv.params().max_level();
+        let factors = plains.iter().map(|&plain| self.factor(plain, level)).collect::<Result<Vec<_>, _>>()?;
+        self.write(level, |out, scratch| self.bfv.inner_product_packed_into(terms, &factors, out, scratch))
     }
 }
