@@ -113,6 +113,9 @@ static SAMPLES: LazyLock<Vec<Sample>> = LazyLock::new(|| {
         Sample::new(params, &approximate, Seed::BYTES + 13, &[q.to_vec()]),
         Sample::new(params, &ckks.expand(&approximate_low), 18, &vec![q[..1].to_vec(); 2]),
         Sample::new(params, &approximate_square, 18, &vec![q.to_vec(); 3]),
+        // Of the longest period, whose first parts are whole.
+        Sample::new(params, &bfv.trace(&low, 2048).unwrap(), 6, &vec![q[..1].to_vec(); 4]),
+        Sample::new(params, &ckks.trace(&ckks.expand(&approximate), 2048).unwrap(), 18, &vec![q.to_vec(); 2]),
     ]
 });
 
