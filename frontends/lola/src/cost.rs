@@ -154,7 +154,8 @@ impl<'a> Model<'a> {
         let level = op.inputs().first().map_or(1, |&input| self.lowered.level(input));
         let galois = |element| self.keys.galois.get(&element).copied().unwrap_or(level);
         let mut work = Work::default();
-        match op {
+        let drop = usize::from(matches!(op, Op::Rescaled { .. }));
+        match op.unscaled() {
             Op::Rotate { steps, .. } => {
                 let key_level = galois(rotation_element(sizes.degree(), *steps));
                 let calls = if self.hoisted[step] { &mut work.hoisted } else { &mut work.rotations };
@@ -163,9 +164,15 @@ impl<'a> Model<'a> {
             Op::Conjugate { .. } => {
                 work.rotations = sizes.rotation(level, galois(row_swap_element(sizes.degree())), false);
             }
+            Op::SumRotations { terms, steps } => {
+                let key_level = |&steps: &isize| (steps != 0).then(|| galois(rotation_element(sizes.degree(), steps)));
+                let images: Vec<Vec<_>> = steps.iter().map(|steps| steps.iter().map(key_level).collect()).collect();
+                debug_assert_eq!(terms.len(), images.len());
+                work.rotations = sizes.sum_rotations(level, &images);
+            }
             Op::Square { .. } | Op::Multiply { .. } => {
                 let square = matches!(op, Op::Square { .. });
-                work.multiplications = sizes.multiplication(level, self.keys.relin.unwrap_or(level), square);
+                work.multiplications = sizes.multiplication(level, self.keys.relin.unwrap_or(level), square, drop);
             }
             _ => work.linear = self.linear(op, level),
         }

@@ -59,6 +59,12 @@ pub trait Evaluator: Sync {
         steps.iter().map(|&steps| self.rotate(a, steps)).collect()
     }
 
+    /// `Σ_i Σ_s` of each message rotated by each `s` of its steps, of which 0 is none.
+    ///
+    /// # Errors
+    /// See above.
+    fn sum_rotations(&self, terms: &[(&Self::Value, &[isize])]) -> Result<Self::Value, Self::Error>;
+
     /// Complex conjugates, or rows exchanged.
     ///
     /// # Errors
@@ -76,6 +82,14 @@ pub trait Evaluator: Sync {
     /// # Errors
     /// See above.
     fn multiply(&self, a: &Self::Value, b: &Self::Value) -> Result<Self::Value, Self::Error>;
+
+    /// [`Evaluator::multiply`] and [`Evaluator::rescale`] by one prime.
+    ///
+    /// # Errors
+    /// See above.
+    fn multiply_rescaled(&self, a: &Self::Value, b: &Self::Value, level: usize) -> Result<Self::Value, Self::Error> {
+        self.rescale(&self.multiply(a, b)?, level)
+    }
 
     /// Modulus switching.
     ///
@@ -182,14 +196,14 @@ fn apply<E: Evaluator>(
             let steps: Vec<_> = rotations.iter().map(|(_, steps)| *steps).collect();
             evaluator.rotate_many(value(rotations[0].0), &steps)
         }
-        _ => task.iter().map(|&op| apply_one(evaluator, &plan.ops()[op], value)).collect(),
+        _ => task.iter().map(|&op| apply_one(evaluator, &plan.ops()[op], &value)).collect(),
     }
 }
 
 fn apply_one<'a, E: Evaluator>(
     evaluator: &E,
-    op: &Op,
-    value: impl Fn(&Register) -> &'a E::Value,
+    op: &'a Op,
+    value: &dyn Fn(&Register) -> &'a E::Value,
 ) -> Result<E::Value, E::Error>
 where
     E::Value: 'a,
@@ -204,11 +218,20 @@ where
             evaluator.inner_product(&terms.iter().map(value).collect::<Vec<_>>(), plains)
         }
         Op::Rotate { input, steps } => evaluator.rotate(value(input), *steps),
+        Op::SumRotations { terms, steps } => {
+            let terms: Vec<_> = terms.iter().map(value).zip(steps.iter().map(Vec::as_slice)).collect();
+            evaluator.sum_rotations(&terms)
+        }
         Op::Conjugate { input } => evaluator.conjugate(value(input)),
         Op::Square { input } => evaluator.square(value(input)),
         Op::Multiply { factors: [a, b] } => evaluator.multiply(value(a), value(b)),
         Op::SwitchTo { input, level } => evaluator.switch_to(value(input), *level),
         Op::Rescale { input, level } => evaluator.rescale(value(input), *level),
+        Op::Rescaled { op, level } => match &**op {
+            Op::Square { input } => evaluator.multiply_rescaled(value(input), value(input), *level),
+            Op::Multiply { factors: [a, b] } => evaluator.multiply_rescaled(value(a), value(b), *level),
+            other => evaluator.rescale(&apply_one(evaluator, other, value)?, *level),
+        },
     }
 }
 

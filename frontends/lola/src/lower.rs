@@ -96,10 +96,10 @@ impl Lowered {
     pub fn key_request(&self, degree: usize) -> KeyRequest {
         let mut request = KeyRequest::default();
         for op in self.plan.ops() {
-            match op {
-                Op::Rotate { input, steps } => {
-                    request.need_galois(rotation_element(degree, *steps), self.level(*input));
-                }
+            for (input, steps) in op.rotations() {
+                request.need_galois(rotation_element(degree, steps), self.level(input));
+            }
+            match op.unscaled() {
                 Op::Conjugate { input } => request.need_galois(row_swap_element(degree), self.level(*input)),
                 Op::Square { input } | Op::Multiply { factors: [input, _] } => request.need_relin(self.level(*input)),
                 _ => {}

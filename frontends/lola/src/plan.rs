@@ -91,6 +91,14 @@ pub enum Op {
         /// Steps; negative ones go to the right.
         steps: isize,
     },
+    /// `Σ_i Σ_s` of `terms[i]` rotated to the left by each `s` of `steps[i]`; 0 steps are the operand itself. Rotations share
+    /// the digits of their operand, and all of them one division.
+    SumRotations {
+        /// The operands.
+        terms: Vec<Register>,
+        /// A list per operand.
+        steps: Vec<Vec<isize>>,
+    },
     /// The automorphism `X → X^-1`: complex conjugates on complex slots; on plans of two rows the rows change places.
     Conjugate {
         /// The operand.
@@ -120,6 +128,13 @@ pub enum Op {
         /// The level.
         level: usize,
     },
+    /// A product that is relinearised and rescaled by one prime in one division. Lowering puts these in.
+    Rescaled {
+        /// A square or a product of two messages.
+        op: Box<Self>,
+        /// The level.
+        level: usize,
+    },
 }
 
 impl Op {
@@ -127,7 +142,10 @@ impl Op {
     #[must_use]
     pub fn inputs(&self) -> &[Register] {
         match self {
-            Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
+            Self::LinearCombination { terms, .. }
+            | Self::Sum { terms }
+            | Self::InnerProduct { terms, .. }
+            | Self::SumRotations { terms, .. } => terms,
             Self::Multiply { factors } => factors,
             Self::AddPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -135,21 +153,52 @@ impl Op {
             | Self::Square { input }
             | Self::SwitchTo { input, .. }
             | Self::Rescale { input, .. } => core::slice::from_ref(input),
+            Self::Rescaled { op, .. } => op.inputs(),
         }
     }
 
-    /// The steps of a rotation; `None` for other operations.
+    /// The operation without a rescaling that is part of it.
     #[must_use]
-    pub const fn rotation(&self) -> Option<isize> {
+    pub fn unscaled(&self) -> &Self {
         match self {
-            Self::Rotate { steps, .. } => Some(*steps),
-            _ => None,
+            Self::Rescaled { op, .. } => op,
+            other => other,
         }
+    }
+
+    /// The steps of its rotations, with what they rotate.
+    pub fn rotations(&self) -> impl Iterator<Item = (Register, isize)> {
+        let one = match self.unscaled() {
+            Self::Rotate { input, steps } => Some((*input, *steps)),
+            _ => None,
+        };
+        one.into_iter().chain(self.images().filter(|(_, steps)| *steps != 0))
+    }
+
+    /// What a sum of rotations adds up: operands and steps.
+    pub(crate) fn images(&self) -> impl Iterator<Item = (Register, isize)> {
+        let (terms, steps) = match self.unscaled() {
+            Self::SumRotations { terms, steps } => (&terms[..], &steps[..]),
+            _ => (&[][..], &[][..]),
+        };
+        let of_term = |(term, steps): (&Register, &Vec<isize>)| {
+            let term = *term;
+            steps.clone().into_iter().map(move |steps| (term, steps))
+        };
+        terms.iter().zip(steps).flat_map(of_term)
+    }
+
+    /// Whether it ends with a relinearisation, whose division rescaling can be part of.
+    pub(crate) const fn relinearises(&self) -> bool {
+        matches!(self, Self::Square { .. } | Self::Multiply { .. })
     }
 
     pub(crate) fn inputs_mut(&mut self) -> &mut [Register] {
         match self {
-            Self::LinearCombination { terms, .. } | Self::Sum { terms } | Self::InnerProduct { terms, .. } => terms,
+            Self::LinearCombination { terms, .. }
+            | Self::Sum { terms }
+            | Self::InnerProduct { terms, .. }
+            | Self::SumRotations { terms, .. } => terms,
             Self::Multiply { factors } => factors,
             Self::AddPlain { input, .. }
             | Self::Rotate { input, .. }
@@ -157,6 +206,7 @@ impl Op {
             | Self::Square { input }
             | Self::SwitchTo { input, .. }
             | Self::Rescale { input, .. } => core::slice::from_mut(input),
+            Self::Rescaled { op, .. } => op.inputs_mut(),
         }
     }
 
@@ -175,7 +225,15 @@ impl Op {
             }
             Self::Rotate { .. } | Self::Conjugate { .. } => cost.rotations = 1,
             Self::Square { .. } | Self::Multiply { .. } => cost.squares = 1,
+            Self::SumRotations { .. } => {
+                cost.rotations = self.rotations().count();
+                cost.additions = self.images().count().saturating_sub(1);
+            }
             Self::SwitchTo { .. } | Self::Rescale { .. } => cost.modulus_switches = 1,
+            Self::Rescaled { op, .. } => {
+                cost = op.cost();
+                cost.modulus_switches += 1;
+            }
         }
         cost
     }
@@ -445,11 +503,22 @@ impl fmt::Display for Op {
                 Ok(())
             }
             Self::Rotate { input, steps } => write!(f, "rotate r{} by {steps}", input.0),
+            Self::SumRotations { .. } => {
+                for (i, (term, steps)) in self.images().enumerate() {
+                    let plus = if i > 0 { " + " } else { "" };
+                    match steps {
+                        0 => write!(f, "{plus}r{}", term.0)?,
+                        _ => write!(f, "{plus}rotate r{} by {steps}", term.0)?,
+                    }
+                }
+                Ok(())
+            }
             Self::Conjugate { input } => write!(f, "conjugate r{}", input.0),
             Self::Square { input } => write!(f, "r{0} · r{0}, relinearised", input.0),
             Self::Multiply { factors: [a, b] } => write!(f, "r{} · r{}, relinearised", a.0, b.0),
             Self::SwitchTo { input, level } => write!(f, "r{} at level {level}", input.0),
             Self::Rescale { input, level } => write!(f, "r{} rescaled to level {level}", input.0),
+            Self::Rescaled { op, level } => write!(f, "{op}, rescaled to level {level}"),
         }
     }
 }

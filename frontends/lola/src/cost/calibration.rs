@@ -131,10 +131,8 @@ struct Subject {
 impl Subject {
     fn of(deployment: &Deployment) -> Self {
         let (lowered, Spec { query, request, .. }) = (deployment.lowered(), deployment.spec());
-        let rotations = lowered.plan().ops().iter().filter_map(|op| match op {
-            Op::Rotate { input, steps } => Some((lowered.level(*input), *steps)),
-            _ => None,
-        });
+        let rotations = lowered.plan().ops().iter().flat_map(Op::rotations);
+        let rotations = rotations.map(|(input, steps)| (lowered.level(input), steps));
         let rotations: BTreeSet<_> = rotations.collect();
         let highest = rotations.last().map(|&(level, _)| {
             let mut steps = rotations.iter().filter(|(of, _)| *of == level).map(|(_, steps)| *steps).cycle();
@@ -224,7 +222,7 @@ impl Subject {
             evaluator.recycle(evaluator.square(&value)?);
             Ok(())
         })?;
-        Ok(square / flat.calls(&self.sizes.multiplication(level, level, true)))
+        Ok(square / flat.calls(&self.sizes.multiplication(level, level, true, 0)))
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Sizes {
 }
 
 /// How key switching cuts a ciphertext part: into digits of `width` primes, against `special` special primes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Gadget {
     width: usize,
     special: usize,
@@ -70,6 +70,7 @@ impl Sizes {
     /// A rotation at a level with the key of a level; `hoisted`: with the digits of an earlier one.
     pub(super) fn rotation(&self, level: usize, key_level: usize, hoisted: bool) -> Calls {
         let mut calls = self.key_product(level, key_level);
+        calls += self.division(level, key_level, 0);
         if !hoisted {
             calls += self.decomposition(level, key_level);
         }
@@ -78,9 +79,36 @@ impl Sizes {
         calls.times(self.streams() as f64)
     }
 
-    /// A product of two messages, relinearised.
-    pub(super) fn multiplication(&self, level: usize, key_level: usize, square: bool) -> Calls {
+    /// A sum of rotations of messages, each given by the levels of its rotations' keys, without a key for what is not rotated.
+    pub(super) fn sum_rotations(&self, level: usize, images: &[Vec<Option<usize>>]) -> Calls {
+        let (mut calls, mut divided) = (Calls::default(), Vec::new());
+        for keys in images {
+            let mut cut = Vec::new();
+            for key_level in keys.iter().flatten().copied() {
+                calls += self.key_product(level, key_level);
+                // One addend, and both polynomials added where they belong.
+                let limbs = level + self.gadget(key_level).special;
+                calls += Calls::passes((level + 2 * limbs) as f64);
+                if !cut.contains(&self.gadget(key_level)) {
+                    cut.push(self.gadget(key_level));
+                    calls += self.decomposition(level, key_level);
+                }
+                if !divided.contains(&self.gadget(key_level)) {
+                    divided.push(self.gadget(key_level));
+                    calls += self.division(level, key_level, 0);
+                }
+            }
+            // What is not rotated comes from memory.
+            let still = keys.iter().filter(|key| key.is_none()).count();
+            calls += Calls::products((2 * level * still) as f64);
+        }
+        calls.times(self.streams() as f64)
+    }
+
+    /// A product of two messages, relinearised, and divided by so many of the last primes too.
+    pub(super) fn multiplication(&self, level: usize, key_level: usize, square: bool, drop: usize) -> Calls {
         let mut calls = self.key_product(level, key_level);
+        calls += self.division(level, key_level, drop);
         calls += self.decomposition(level, key_level);
         // Four products and two addends.
         calls += Calls::passes(6.0 * level as f64);
@@ -120,12 +148,17 @@ impl Sizes {
         Calls { transforms: digits * limbs, products: 0.0, passes: extensions * width as f64 + level as f64 }
     }
 
-    /// Products with both polynomials of a key, and their division by the special primes: `2·(l + α)` transforms.
+    /// Products with both polynomials of a key.
     fn key_product(&self, level: usize, key_level: usize) -> Calls {
         let Gadget { width, special } = self.gadget(key_level);
-        let (digits, limbs) = (level.div_ceil(width) as f64, (level + special) as f64);
-        let divisions = 2.0 * level as f64 * (special as f64 + 1.0);
-        Calls { transforms: 2.0 * limbs, products: 2.0 * digits * limbs, passes: divisions }
+        Calls::products((2 * level.div_ceil(width) * (level + special)) as f64)
+    }
+
+    /// The division of both polynomials by the special primes and the last ones: `2·(l + α)` transforms.
+    fn division(&self, level: usize, key_level: usize, drop: usize) -> Calls {
+        let special = self.gadget(key_level).special;
+        let conversions = 2 * (level - drop) * (special + drop + 1);
+        Calls { transforms: 2.0 * (level + special) as f64, products: 0.0, passes: conversions as f64 }
     }
 
     /// The rule of `tacit_core::rlwe`: as few digits as all special primes allow, as even as possible, and no more special

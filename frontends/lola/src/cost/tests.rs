@@ -55,12 +55,17 @@ fn transforms_of_single_operations() {
             assert_eq!(sizes.rotation(level, key_level, true).transforms, f64::from(hoisted), "{level} {key_level}");
             assert_eq!(sizes.rotation(level, key_level, true).products, f64::from(2 * digits * limbs));
         }
-        assert_eq!(approximate.multiplication(level, key_level, true).transforms, f64::from(first));
+        assert_eq!(approximate.multiplication(level, key_level, true, 0).transforms, f64::from(first));
         // As many auxiliary primes as primes: 49 bits each and 4 more are at most 50 bits each, for 4 primes or more.
         let auxiliary = if level < 4 { level + 1 } else { level };
         let square = first + 7 * (level + auxiliary) as i32;
-        assert_eq!(exact.multiplication(level, key_level, true).transforms, f64::from(square));
-        assert_eq!(exact.multiplication(level, key_level, false).transforms, f64::from(square + 2 * level as i32));
+        assert_eq!(exact.multiplication(level, key_level, true, 0).transforms, f64::from(square));
+        assert_eq!(exact.multiplication(level, key_level, false, 0).transforms, f64::from(square + 2 * level as i32));
+        // Three rotations, of which two share digits, and one division.
+        let images = [vec![None, Some(key_level), Some(key_level)], vec![Some(key_level)]];
+        let sum = approximate.sum_rotations(level, &images);
+        assert_eq!(sum.transforms, f64::from(first + digits * limbs));
+        assert_eq!(sum.products, f64::from(3 * 2 * digits * limbs + 2 * level as i32));
     }
     // 7 and 6 limbs of two polynomials, for each stream.
     assert_eq!(exact.switch(7, 5).transforms, 26.0);

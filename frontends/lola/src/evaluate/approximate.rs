@@ -163,6 +163,11 @@ impl Evaluator for Approximate<'_> {
         self.pool.with(rotate).map(|()| out)
     }
 
+    fn sum_rotations(&self, terms: &[(&Ciphertext, &[isize])]) -> Result<Ciphertext, EvalError> {
+        let level = terms.first().map_or(1, |(term, _)| term.level());
+        self.write(level, |out, scratch| self.ckks.sum_rotated_into(terms, self.keys, out, scratch))
+    }
+
     fn conjugate(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
         self.galois(a, row_swap_element(self.ckks.params().degree()))
     }
@@ -173,6 +178,11 @@ impl Evaluator for Approximate<'_> {
 
     fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, EvalError> {
         self.write(a.level(), |out, scratch| self.ckks.multiply_relinearise_into(a, b, self.keys, out, scratch))
+    }
+
+    fn multiply_rescaled(&self, a: &Ciphertext, b: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {
+        let (ckks, keys) = (self.ckks, self.keys);
+        self.write(level, |out, scratch| ckks.multiply_relinearise_rescale_into(a, b, keys, out, scratch))
     }
 
     fn switch_to(&self, a: &Ciphertext, level: usize) -> Result<Ciphertext, EvalError> {

@@ -88,6 +88,14 @@ impl Evaluator for Clear<'_> {
         self.slots(|i| a[self.plan.shape().rotated(i, steps)])
     }
 
+    fn sum_rotations(&self, terms: &[(&Vec<Complex>, &[isize])]) -> Result<Vec<Complex>, Infallible> {
+        let shape = self.plan.shape();
+        let images = |i: usize| {
+            terms.iter().flat_map(move |(a, steps)| steps.iter().map(move |&steps| a[shape.rotated(i, steps)]))
+        };
+        self.slots(|i| images(i).fold((0, 0), plus))
+    }
+
     fn conjugate(&self, a: &Vec<Complex>) -> Result<Vec<Complex>, Infallible> {
         let shape = self.plan.shape();
         self.slots(|i| if shape.rows == 2 { a[shape.swapped(i)] } else { (a[i].0, -a[i].1) })

@@ -151,6 +151,11 @@ impl Evaluator for Exact<'_> {
         self.galois(a, rotation_element(self.bfv.params().degree(), steps))
     }
 
+    fn sum_rotations(&self, terms: &[(&Ciphertext, &[isize])]) -> Result<Ciphertext, EvalError> {
+        let level = terms.first().map_or(1, |(term, _)| term.level());
+        self.write(level, |out, scratch| self.bfv.sum_rotated_into(terms, self.keys, out, scratch))
+    }
+
     fn conjugate(&self, a: &Ciphertext) -> Result<Ciphertext, EvalError> {
         self.galois(a, row_swap_element(self.bfv.params().degree()))
     }

@@ -127,6 +127,11 @@ impl<E: Unpack> Evaluator for FromBytes<E> {
         Ok(rotated.into_iter().map(Message::Whole).collect())
     }
 
+    fn sum_rotations(&self, terms: &[(&Value<E>, &[isize])]) -> Result<Value<E>, E::Error> {
+        let terms: Vec<_> = terms.iter().map(|(message, steps)| (self.whole(message), *steps)).collect();
+        self.0.sum_rotations(&terms).map(Message::Whole)
+    }
+
     fn conjugate(&self, a: &Value<E>) -> Result<Value<E>, E::Error> {
         self.0.conjugate(self.whole(a)).map(Message::Whole)
     }
@@ -137,6 +142,10 @@ impl<E: Unpack> Evaluator for FromBytes<E> {
 
     fn multiply(&self, a: &Value<E>, b: &Value<E>) -> Result<Value<E>, E::Error> {
         self.0.multiply(self.whole(a), self.whole(b)).map(Message::Whole)
+    }
+
+    fn multiply_rescaled(&self, a: &Value<E>, b: &Value<E>, level: usize) -> Result<Value<E>, E::Error> {
+        self.0.multiply_rescaled(self.whole(a), self.whole(b), level).map(Message::Whole)
     }
 
     fn switch_to(&self, a: &Value<E>, level: usize) -> Result<Value<E>, E::Error> {

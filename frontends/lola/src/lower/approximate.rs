@@ -42,6 +42,9 @@ const LARGEST_PRIMES: [u32; 6] = [MAX_PRIME_BITS, 46, 43, 40, 37, 34];
 /// How often finer roundings are tried.
 const ATTEMPTS: u32 = 4;
 
+/// How many designs of least work are tried with their real primes.
+const CANDIDATES: usize = 16;
+
 /// Bits of precision beyond what is asked for to try, where there is room.
 const FINER_BITS: [f64; 6] = [4.0, 3.0, 2.0, 1.5, 1.0, 0.5];
 
@@ -110,20 +113,24 @@ struct Found {
 }
 
 impl Task<'_> {
-    /// The design of least work that asks for a precision, with its real primes; `None` if the ring does not hold it.
+    /// The design of least work that asks for a precision and holds with its real primes; `None` if the ring holds none.
     fn attempt(&self, precision: f64) -> Result<Option<Found>, PlanError> {
-        let Some((design, special)) = self.cheapest(precision)? else { return Ok(None) };
-        let params = Params::builder(self.ring.degree)
-            .ciphertext_bits(&design.primes)
-            .special_bits(&special)
-            .security(self.ring.security)
-            .kernels(self.ring.kernels)
-            .build();
-        // There can be too few primes of a size.
-        let Ok(params) = params else { return Ok(None) };
-        let primes = [params.ciphertext_primes(), params.special_primes()];
-        let tracked = track::track(self.plan, self.ring.degree, self.sample, self.bound, &design, primes)?;
-        Ok(tracked.map(|(lowered, error)| Found { params, lowered, error }))
+        for (_, design, special) in self.designs(precision)? {
+            let params = Params::builder(self.ring.degree)
+                .ciphertext_bits(&design.primes)
+                .special_bits(&special)
+                .security(self.ring.security)
+                .kernels(self.ring.kernels)
+                .build();
+            // There can be too few primes of a size, and short ones can be far from it.
+            let Ok(params) = params else { continue };
+            let primes = [params.ciphertext_primes(), params.special_primes()];
+            let tracked = track::track(self.plan, self.ring.degree, self.sample, self.bound, &design, primes)?;
+            if let Some((lowered, error)) = tracked {
+                return Ok(Some(Found { params, lowered, error }));
+            }
+        }
+        Ok(None)
     }
 
     /// Bits that the security bound leaves make values more precise where that takes no further prime.
@@ -138,10 +145,10 @@ impl Task<'_> {
         Ok((found.params, found.lowered))
     }
 
-    /// The design of least work with an error of `2^-precision`, and its special primes, by sizes alone.
-    fn cheapest(&self, precision: f64) -> Result<Option<(Design, Vec<u32>)>, PlanError> {
+    /// Designs with an error of `2^-precision` and their special primes, by sizes alone: those of least work, in order.
+    fn designs(&self, precision: f64) -> Result<Vec<(f64, Design, Vec<u32>)>, PlanError> {
         let nominal = |bits: &[u32]| bits.iter().map(|&bits| 1u64 << bits).collect::<Vec<_>>();
-        let mut best: Option<(f64, Design, Vec<u32>)> = None;
+        let mut found: Vec<(f64, Design, Vec<u32>)> = Vec::new();
         let divisions = LEAST_DROPS.iter().flat_map(|&least| LARGEST_PRIMES.map(|most| Divisions { least, most }));
         for divisions in divisions {
             let design = Design::new(self.plan, &self.gains, self.bound, precision, divisions);
@@ -150,11 +157,12 @@ impl Task<'_> {
                 let lowered = track::levels(self.plan, self.ring.degree, self.sample, &design, primes)?;
                 let sizes = Sizes::new(self.ring.degree, primes, 0);
                 let work = Work::of(&lowered, &sizes).in_transforms();
-                if best.as_ref().is_none_or(|(least, ..)| work < *least) {
-                    best = Some((work, design.clone(), special));
-                }
+                found.push((work, design.clone(), special));
             }
         }
-        Ok(best.map(|(_, design, special)| (design, special)))
+        found.sort_by(|a, b| a.0.total_cmp(&b.0));
+        found.dedup_by(|a, b| a.1.primes == b.1.primes && a.2 == b.2);
+        found.truncate(CANDIDATES);
+        Ok(found)
     }
 }

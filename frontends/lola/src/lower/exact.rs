@@ -273,9 +273,22 @@ impl Lowering<'_> {
     }
 
     fn push(&mut self, op: Op, level: usize) -> Result<Register, PlanError> {
+        let noise = self.noise(&op, level);
+        let step = self.out.plan.ops.len();
+        let noise = self.rules[level - 1].check(noise).map_err(|error| PlanError::Step { step, error })?;
+        self.out.states.push(state(self.rules, level, noise));
+        self.out.plan.ops.push(op);
+        Ok(self.out.plan.defined_by(step))
+    }
+
+    /// The bound on the noise of a result at a level.
+    fn noise(&self, op: &Op, level: usize) -> NoiseBound {
         let rules = &self.rules[level - 1];
         let of = |register: &Register| self.out.state(*register).noise;
-        let noise = match &op {
+        let drop = |noise: NoiseBound, from: usize| {
+            (level..from).rev().fold(noise, |noise, l| self.rules[l].drop_prime(noise, SIZE))
+        };
+        match op {
             Op::LinearCombination { terms, weights } => {
                 rules.linear_combination(terms.iter().map(of).zip(weights.iter().copied()))
             }
@@ -287,18 +300,22 @@ impl Lowering<'_> {
                 rules.linear_combination(products)
             }
             Op::Rotate { input, .. } | Op::Conjugate { input } => rules.key_switch(of(input)),
+            // Keys of several levels may divide each on their own.
+            Op::SumRotations { .. } => {
+                let rotated = |(register, steps): (Register, isize)| match steps {
+                    0 => (of(&register), 1),
+                    _ => (rules.key_switch(of(&register)), 1),
+                };
+                rules.linear_combination(op.images().map(rotated))
+            }
             Op::Square { input } => rules.key_switch(rules.multiply(of(input), of(input))),
             Op::Multiply { factors: [a, b] } => rules.key_switch(rules.multiply(of(a), of(b))),
-            Op::SwitchTo { input, .. } | Op::Rescale { input, .. } => {
-                let from = self.out.level(*input);
-                (level..from).rev().fold(of(input), |noise, l| self.rules[l].drop_prime(noise, SIZE))
+            Op::SwitchTo { input, .. } | Op::Rescale { input, .. } => drop(of(input), self.out.level(*input)),
+            Op::Rescaled { op, .. } => {
+                let from = op.inputs().first().map_or(level, |&input| self.out.level(input));
+                drop(self.noise(op, from), from)
             }
-        };
-        let step = self.out.plan.ops.len();
-        let noise = rules.check(noise).map_err(|error| PlanError::Step { step, error })?;
-        self.out.states.push(state(self.rules, level, noise));
-        self.out.plan.ops.push(op);
-        Ok(self.out.plan.defined_by(step))
+        }
     }
 }
 

@@ -20,6 +20,9 @@ pub const MAX_SLOTS: usize = 1 << 27;
 /// What a rotation of a message that is rotated more often costs, where the first costs 1: its digits are shared.
 const HOISTED: f64 = 0.5;
 
+/// What a rotation that is a term of a sum costs, where one alone costs 1: the division is shared.
+const SUMMED: f64 = 0.6;
+
 /// A linear layer of a network with the shapes of its input and output.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
@@ -127,7 +130,7 @@ impl Builder {
             }
         }
         let (layout, folds) = target.result(layer, shape);
-        let folded: Vec<_> = registers.into_iter().map(|register| self.fold(register, folds.clone())).collect();
+        let folded: Vec<_> = registers.into_iter().map(|register| self.fold_by_four(register, folds.clone())).collect();
         let layout = layout.times(x.representation.factor * if paired { 2 } else { 1 });
         Some(self.with_bias(folded, layout, layer))
     }
@@ -178,7 +181,7 @@ impl Builder {
         let conjugate = self.push(Op::Conjugate { input: z });
         let mixed = self.push(Op::InnerProduct { terms: vec![z, conjugate], plains: vec![difference, sum] });
         let product = self.push(Op::Multiply { factors: [z, mixed] });
-        let register = self.fold(product, 1..period);
+        let register = self.fold_by_four(product, 1..period);
         let factor = 2 * x.representation.factor.pow(2);
         let layout = within(layer, period, shape).times(factor);
         self.with_bias(vec![register], layout, layer)
@@ -212,13 +215,13 @@ impl Builder {
             let factor = self.factor(shifted(shape, slots, giant));
             giants.entry((message, giant)).or_default().push((rotated, factor));
         }
-        let mut parts: BTreeMap<usize, Vec<Register>> = BTreeMap::new();
+        let mut parts: BTreeMap<usize, Vec<(Register, isize)>> = BTreeMap::new();
         for ((message, giant), products) in giants {
             let (terms, plains) = products.into_iter().unzip();
             let sum = self.push(Op::InnerProduct { terms, plains });
-            parts.entry(message).or_default().push(self.rotate(sum, giant as isize));
+            parts.entry(message).or_default().push((sum, giant as isize));
         }
-        parts.into_values().map(|parts| self.sum(parts)).collect()
+        parts.into_values().map(|parts| self.sum_rotations(parts)).collect()
     }
 }
 
@@ -381,7 +384,8 @@ impl Diagonals {
         })
     }
 
-    /// The giant step with which rotations cost least: rotations of the inputs share their digits, those of sums do not.
+    /// The giant step with which rotations cost least: rotations of the inputs share their digits, those of sums their
+    /// division.
     fn giant_step(&self, sources: usize) -> usize {
         let used = self.index.iter().enumerate().filter(|(_, number)| number.is_some());
         let rotations: BTreeSet<usize> = used.map(|(key, _)| key / self.sources % self.shape.row).collect();
@@ -390,8 +394,8 @@ impl Diagonals {
         let cost = |step: usize| {
             let babies = turning(rotations.iter().map(|r| r % step).collect());
             let giants = turning(rotations.iter().map(|r| r / step).collect());
-            let first = if babies > 0.0 { 1.0 - HOISTED } else { 0.0 };
-            (babies * HOISTED + first) * sources as f64 + giants * messages as f64
+            let once = |count: f64, part: f64| if count > 0.0 { count * part + 1.0 - part } else { 0.0 };
+            once(babies, HOISTED) * sources as f64 + once(giants, SUMMED) * messages as f64
         };
         let largest = rotations.last().map_or(1, |&r| r + 1);
         // Long lists of rotations come in blocks, whose steps are powers of two.

@@ -75,7 +75,7 @@ impl Explanation {
         let row = deployment.sizes().degree() as isize >> 1;
         // The same by the shorter way.
         let shorter = |steps: isize| (steps + (row >> 1)).rem_euclid(row) - (row >> 1);
-        let rotations: BTreeSet<isize> = ops.iter().filter_map(Op::rotation).map(shorter).collect();
+        let rotations: BTreeSet<isize> = ops.iter().flat_map(Op::rotations).map(|(_, steps)| shorter(steps)).collect();
         Self {
             predicted_ms: prediction.total,
             reading_ms: prediction.reading,

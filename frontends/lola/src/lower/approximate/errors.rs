@@ -37,6 +37,15 @@ pub(super) fn spread(plan: &Plan, op: &Op, operands: &[(&[Complex], &[f64])], ad
             out
         }
         Op::Rotate { steps, .. } => more(permuted(operands[0].1, |slot| shape.rotated(slot, *steps))),
+        Op::SumRotations { terms, steps } => {
+            let mut out = vec![added.slot; slots.len()];
+            for (number, steps) in (0..terms.len()).zip(steps).flat_map(|(i, list)| list.iter().map(move |s| (i, *s))) {
+                let image = permuted(operands[number].1, |slot| shape.rotated(slot, steps));
+                out.iter_mut().zip(image).for_each(|(out, variance)| *out += variance);
+            }
+            out
+        }
+        Op::Rescaled { op, .. } => spread(plan, op, operands, added),
         Op::Square { .. } => more(product(operands[0], operands[0], 4.0, 2.0)),
         Op::Multiply { .. } => more(product(operands[0], operands[1], 2.0, 1.0)),
         Op::AddPlain { .. } | Op::Conjugate { .. } | Op::SwitchTo { .. } | Op::Rescale { .. } => {

@@ -119,6 +119,7 @@ fn gain(plan: &Plan, sample: &Sample, typical: &Deviations, classes: &[Source], 
         let here = classes[register.0] == source;
         let slot = match op {
             Op::Rotate { .. } | Op::Conjugate { .. } if here => typical.key_switch.powi(2),
+            Op::SumRotations { .. } if here => op.rotations().count() as f64 * typical.key_switch.powi(2),
             Op::InnerProduct { .. } | Op::Square { .. } | Op::Multiply { .. } if here => typical.rescale.powi(2),
             _ => 0.0,
         };

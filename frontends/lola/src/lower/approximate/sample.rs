@@ -59,10 +59,16 @@ impl Sample {
                 out
             }
             Op::Rotate { input, steps } => permuted(of(input), |slot| shape.rotated(slot, *steps)),
+            Op::SumRotations { .. } => {
+                let images = op.images().map(|(term, steps)| permuted(of(&term), |slot| shape.rotated(slot, steps)));
+                let images: Vec<_> = images.collect();
+                weighted(shape, images.iter().map(Vec::as_slice).zip(core::iter::repeat(&1)))
+            }
             Op::Conjugate { input } => of(input).iter().map(|a| (a.0, -a.1)).collect(),
             Op::Square { input } => of(input).iter().map(|&a| times(a, a)).collect(),
             Op::Multiply { factors: [a, b] } => of(a).iter().zip(of(b)).map(|(&a, &b)| times(a, b)).collect(),
             Op::SwitchTo { input, .. } | Op::Rescale { input, .. } => of(input).to_vec(),
+            Op::Rescaled { op, .. } => self.apply(plan, op),
         }
     }
 }

@@ -132,15 +132,31 @@ impl<'a> Track<'a> {
         let mut lowered = op.clone();
         lowered.inputs_mut().iter_mut().for_each(|input| *input = self.renamed[input.0]);
         let encoded = self.encoded(&lowered)?;
-        let mut register = self.push(lowered, level, encoded, origin);
         let drop = Growth::of(op, stage).and_then(|growth| *self.design.drops.get(&growth)?);
-        if drop.is_some() {
-            let to = level - 1;
-            let encoded = Encoded { scale: encoded.scale.over(self.primes[to])?, ..encoded };
-            register = self.push(Op::Rescale { input: register, level: to }, to, encoded, origin);
-        }
+        let register = match drop {
+            None => self.push(lowered, level, encoded, origin),
+            Some(_) => self.push_rescaled(lowered, level, encoded, origin)?,
+        };
         self.renamed.push(register);
         Ok(())
+    }
+
+    /// An operation whose result loses a prime: in the division of a relinearisation if there is one.
+    fn push_rescaled(
+        &mut self,
+        op: Op,
+        level: usize,
+        encoded: Encoded,
+        origin: Register,
+    ) -> Result<Register, EvalError> {
+        let to = level - 1;
+        let rescaled = Encoded { scale: encoded.scale.over(self.primes[to])?, ..encoded };
+        let op = if op.relinearises() {
+            Op::Rescaled { op: Box::new(op), level: to }
+        } else {
+            Op::Rescale { input: self.push(op, level, encoded, origin), level: to }
+        };
+        Ok(self.push(op, to, rescaled, origin))
     }
 
     /// Exponent and scale of a result.
@@ -169,10 +185,17 @@ impl<'a> Track<'a> {
         if !self.follow {
             return Vec::new();
         }
+        if let Op::Rescaled { op, .. } = op {
+            let from = op.inputs().first().map_or(level, |&input| self.out.level(input));
+            let before = self.encoded(op).unwrap_or(encoded);
+            let rounding = (self.deviations[level - 1].rescale / encoded.unit().exp2()).powi(2);
+            return self.variances(op, from, before).into_iter().map(|variance| variance + rounding).collect();
+        }
         let at = &self.deviations[level - 1];
         let square = |deviation: f64| (deviation / encoded.unit().exp2()).powi(2);
         let slot = match op {
             Op::Rotate { .. } | Op::Conjugate { .. } | Op::Square { .. } | Op::Multiply { .. } => square(at.key_switch),
+            Op::SumRotations { .. } => op.rotations().count() as f64 * square(at.key_switch),
             Op::AddPlain { .. } => square(at.encoding),
             Op::Rescale { .. } => square(at.rescale),
             _ => 0.0,
