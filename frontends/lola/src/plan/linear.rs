@@ -20,9 +20,6 @@ pub const MAX_SLOTS: usize = 1 << 27;
 /// What a rotation of a message that is rotated more often costs, where the first costs 1: its digits are shared.
 const HOISTED: f64 = 0.5;
 
-/// What a rotation that is a term of a sum costs, where one alone costs 1: the division is shared.
-const SUMMED: f64 = 0.6;
-
 /// A linear layer of a network with the shapes of its input and output.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear<'a> {
@@ -384,8 +381,7 @@ impl Diagonals {
         })
     }
 
-    /// The giant step with which rotations cost least: rotations of the inputs share their digits, those of sums their
-    /// division.
+    /// The giant step with which rotations cost least: rotations of the inputs share their digits, those of sums do not.
     fn giant_step(&self, sources: usize) -> usize {
         let used = self.index.iter().enumerate().filter(|(_, number)| number.is_some());
         let rotations: BTreeSet<usize> = used.map(|(key, _)| key / self.sources % self.shape.row).collect();
@@ -394,8 +390,8 @@ impl Diagonals {
         let cost = |step: usize| {
             let babies = turning(rotations.iter().map(|r| r % step).collect());
             let giants = turning(rotations.iter().map(|r| r / step).collect());
-            let once = |count: f64, part: f64| if count > 0.0 { count * part + 1.0 - part } else { 0.0 };
-            once(babies, HOISTED) * sources as f64 + once(giants, SUMMED) * messages as f64
+            let first = if babies > 0.0 { 1.0 - HOISTED } else { 0.0 };
+            (babies * HOISTED + first) * sources as f64 + giants * messages as f64
         };
         let largest = rotations.last().map_or(1, |&r| r + 1);
         // Long lists of rotations come in blocks, whose steps are powers of two.
