@@ -61,7 +61,7 @@ pub trait Wire: Sized {
     const KIND: Kind;
 
     /// Writes the body.
-    fn write(&self, params: &Params, out: &mut Writer);
+    fn write(&self, params: &Params, out: &mut Writer<'_>);
 
     /// Reads a body that [`Wire::write`] wrote, or says why it is none.
     ///
@@ -74,15 +74,24 @@ pub trait Wire: Sized {
 
     /// Header and body. The buffer is allocated once and wiped on drop.
     fn to_bytes(&self, params: &Params) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(Vec::new());
+        self.append_to(params, &mut out);
+        out
+    }
+
+    /// Appends header and body to other bytes, which grow at most once. Who appends a secret key wipes them, and sees to it
+    /// that there is room: bytes that move leave a copy behind.
+    fn append_to(&self, params: &Params, out: &mut Vec<u8>) {
         let len = HEADER_BYTES + self.body_len(params);
-        let mut out = Writer(Zeroizing::new(Vec::with_capacity(len)));
+        out.reserve(len);
+        let end = out.len() + len;
+        let mut out = Writer(out);
         out.bytes(&MAGIC);
         out.bytes(&VERSION.to_le_bytes());
         out.bytes(&[Self::KIND as u8, 0]);
         out.bytes(params.fingerprint());
         self.write(params, &mut out);
-        debug_assert_eq!(out.0.len(), len);
-        out.0
+        debug_assert_eq!(out.0.len(), end);
     }
 
     /// The value that these bytes are, and nothing but these bytes.
@@ -110,9 +119,9 @@ fn decode<'a, T>(
 
 /// Collects the bytes of a value.
 #[derive(Debug)]
-pub struct Writer(Zeroizing<Vec<u8>>);
+pub struct Writer<'a>(&'a mut Vec<u8>);
 
-impl Writer {
+impl Writer<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
@@ -233,7 +242,7 @@ fn level_ring(params: &Params, level: usize) -> Ring {
 impl Wire for SecretKey {
     const KIND: Kind = Kind::SecretKey;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         let codes: Zeroizing<Vec<u64>> = Zeroizing::new(self.coefficients().iter().map(|&x| (x + 1) as u64).collect());
         out.words(params.kernels(), 2, &codes);
     }
@@ -257,7 +266,7 @@ impl Wire for SecretKey {
 impl Wire for PublicKey {
     const KIND: Kind = Kind::PublicKey;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         let (seed, body) = self.parts();
         out.bytes(&seed.0);
         out.poly(&level_ring(params, params.max_level()), body);
@@ -296,7 +305,7 @@ pub fn evaluation_keys_len(params: &Params, request: &KeyRequest) -> usize {
 impl Wire for EvaluationKeys {
     const KIND: Kind = Kind::EvaluationKeys;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         out.bytes(&self.seed().0);
         out.bytes(&[self.relin_key().map_or(0, |key| key.level() as u8)]);
         out.bytes(&(self.galois_keys().len() as u32).to_le_bytes());
@@ -360,7 +369,7 @@ pub fn ciphertext_len(params: &Params, level: usize, size: usize) -> usize {
 impl Wire for Ciphertext {
     const KIND: Kind = Kind::Ciphertext;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         out.bytes(&[self.level() as u8, self.size() as u8]);
         out.bytes(&self.noise().steps().to_le_bytes());
         let ring = level_ring(params, self.level());
@@ -398,7 +407,7 @@ pub fn seeded_ciphertext_len(params: &Params) -> usize {
 impl Wire for SeededCiphertext {
     const KIND: Kind = Kind::SeededCiphertext;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         out.bytes(&self.seed.0);
         let ring = level_ring(params, params.max_level());
         self.bodies.iter().for_each(|body| out.poly(&ring, body));

@@ -41,9 +41,9 @@ impl sealed::Sealed for Avx2 {}
 struct Compiled(Avx2);
 
 macro_rules! compiled {
-    ($($name:ident($($arg:ident: $ty:ty),*);)*) => {
+    ($($(#[$attribute:meta])* $name:ident($($arg:ident: $ty:ty),*);)*) => {
         impl Compiled {
-            $(fn $name(self, $($arg: $ty),*) {
+            $($(#[$attribute])* fn $name(self, $($arg: $ty),*) {
                 #[target_feature(enable = "avx2,fma")]
                 fn compiled($($arg: $ty),*) {
                     Portable.$name($($arg),*);
@@ -68,6 +68,10 @@ compiled! {
     combine(q: &Modulus, out: &mut [u64], terms: &[&[u64]], weights: &[u64], bits: u32);
     round_quotients(out: &mut [u64], terms: &[&[u64]], reciprocals: &[Reciprocal]);
     permute(out: &mut [u64], xs: &[u64], indices: &[u32]);
+    #[cfg(feature = "rlwe")]
+    binomial(out: &mut [i8], words: &[u64]);
+    #[cfg(feature = "rlwe")]
+    add_small(q: &Modulus, a: &mut [u64], b: &[i8]);
 }
 
 impl Backend for Avx2 {
@@ -85,6 +89,16 @@ impl Backend for Avx2 {
 
     fn neg(self, q: &Modulus, a: &mut [u64]) {
         Compiled(self).neg(q, a);
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn binomial(self, out: &mut [i8], words: &[u64]) {
+        Compiled(self).binomial(out, words);
+    }
+
+    #[cfg(feature = "rlwe")]
+    fn add_small(self, q: &Modulus, a: &mut [u64], b: &[i8]) {
+        Compiled(self).add_small(q, a, b);
     }
 
     fn ntt_forward(self, tables: &NttTables, xs: &mut [u64]) {

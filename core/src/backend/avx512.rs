@@ -58,8 +58,8 @@ macro_rules! kernels {
             unsafe { compiled($($arg),*) }
         })*
     };
-    (portable: $($name:ident($($arg:ident: $ty:ty),*);)*) => {
-        $(fn $name(self, $($arg: $ty),*) {
+    (portable: $($(#[$attribute:meta])* $name:ident($($arg:ident: $ty:ty),*);)*) => {
+        $($(#[$attribute])* fn $name(self, $($arg: $ty),*) {
             #[target_feature(enable = "avx512f,avx512dq")]
             fn compiled($($arg: $ty),*) {
                 Portable.$name($($arg),*);
@@ -104,6 +104,10 @@ impl Backend for Avx512 {
         sub(q: &Modulus, a: &mut [u64], b: &[u64]);
         neg(q: &Modulus, a: &mut [u64]);
         permute(out: &mut [u64], xs: &[u64], indices: &[u32]);
+        #[cfg(feature = "rlwe")]
+        binomial(out: &mut [i8], words: &[u64]);
+        #[cfg(feature = "rlwe")]
+        add_small(q: &Modulus, a: &mut [u64], b: &[i8]);
     }
 
     #[cfg(feature = "rlwe")]

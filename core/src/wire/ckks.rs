@@ -26,7 +26,7 @@ pub fn seeded_ckks_ciphertext_len(params: &Params, level: usize) -> usize {
 impl Wire for Ciphertext {
     const KIND: Kind = Kind::CkksCiphertext;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         out.bytes(&[self.level() as u8, self.size() as u8]);
         out.bytes(&self.scale.value().to_bits().to_le_bytes());
         out.bytes(&self.bounds.message.steps().to_le_bytes());
@@ -55,7 +55,7 @@ impl Wire for Ciphertext {
 impl Wire for SeededCiphertext {
     const KIND: Kind = Kind::SeededCkksCiphertext;
 
-    fn write(&self, params: &Params, out: &mut Writer) {
+    fn write(&self, params: &Params, out: &mut Writer<'_>) {
         out.bytes(&self.seed.0);
         out.bytes(&[self.level() as u8]);
         out.bytes(&self.scale.value().to_bits().to_le_bytes());

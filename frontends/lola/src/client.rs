@@ -59,7 +59,7 @@ impl Client<'_> {
     pub fn evaluation_keys(&self, rng: &mut impl CryptoRng) -> Result<Vec<u8>, EvalError> {
         let keys = EvaluationKeys::generate(&self.secret, &self.spec.request, rng)?;
         let keys = core::slice::from_ref(&keys);
-        Ok(message::write(MessageKind::EvaluationKeys, self.spec.fingerprint, self.spec.params(), keys).to_vec())
+        Ok(message::write_public(MessageKind::EvaluationKeys, self.spec.fingerprint, self.spec.params(), keys))
     }
 
     /// Encrypts an input of the network: integers, as the network's input scale makes them.
@@ -123,7 +123,7 @@ impl Client<'_> {
 
     fn query<T: Wire>(&self, messages: impl Iterator<Item = Result<T, EvalError>>) -> Result<Vec<u8>, RunError> {
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
-        Ok(message::write(MessageKind::Query, self.spec.fingerprint, self.spec.params(), &messages).to_vec())
+        Ok(message::write_public(MessageKind::Query, self.spec.fingerprint, self.spec.params(), &messages))
     }
 
     fn check(&self, input: &[i64]) -> Result<(), RunError> {

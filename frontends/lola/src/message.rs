@@ -2,7 +2,7 @@
 
 use tacit_core::error::WireError;
 use tacit_core::params::Params;
-use tacit_core::wire::Wire;
+use tacit_core::wire::{self, Wire};
 use zeroize::Zeroizing;
 
 use crate::error::{Fingerprint, MessageError, MessageKind, Named};
@@ -25,16 +25,18 @@ impl MessageKind {
 
 /// A message of `parts`. The buffer is allocated once and wiped on drop.
 pub(crate) fn write<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params, parts: &[T]) -> Zeroizing<Vec<u8>> {
-    let parts: Vec<_> = parts.iter().map(|part| part.to_bytes(params)).collect();
-    let len = HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
-    let mut out = Zeroizing::new(Vec::with_capacity(len));
+    Zeroizing::new(write_public(kind, of, params, parts))
+}
+
+/// As [`write`], of parts that are public. The buffer is allocated once.
+pub(crate) fn write_public<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params, parts: &[T]) -> Vec<u8> {
+    let part_len = |part: &T| wire::HEADER_BYTES + part.body_len(params);
+    let mut out = Vec::with_capacity(HEADER_BYTES + parts.iter().map(part_len).sum::<usize>());
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
     out.extend_from_slice(&[kind as u8, 0]);
     out.extend_from_slice(&of.0);
-    for part in parts {
-        out.extend_from_slice(&part);
-    }
+    parts.iter().for_each(|part| part.append_to(params, &mut out));
     out
 }
 
