@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::encode::round;
 use super::rules::{Bounds, transform_error};
 use super::{Ckks, Complex, Plaintext, Scale};
+use crate::ct::barrier;
 use crate::error::EvalError;
 use crate::poly::{Coeff, Eval, Poly};
 use crate::rlwe::{NoiseBound, PublicKey, SecretKey};
@@ -135,6 +136,26 @@ impl Decrypted {
     /// [`EvalError::TooPrecise`].
     pub fn release_real(self, precision_bits: i32) -> Result<Vec<f64>, EvalError> {
         Ok(self.release(precision_bits)?.into_iter().map(|z| z.re).collect())
+    }
+
+    /// Which of some slots has the largest real part, the first of them if there are several; `None` of none. Rounding,
+    /// which can make two of them equal, comes after the decision, and nothing but it is released. Constant time.
+    #[must_use]
+    pub fn release_largest<'a>(slots: impl IntoIterator<Item = (&'a Self, usize)>) -> Option<usize> {
+        let mut reals = slots.into_iter().map(|(decrypted, slot)| decrypted.slots[slot].re).zip(0u64..);
+        let (mut largest, mut found) = reals.next()?;
+        for (real, i) in reals {
+            let larger = barrier(u64::from(real > largest)).wrapping_neg();
+            largest = f64::from_bits((real.to_bits() & larger) | (largest.to_bits() & !larger));
+            found = (i & larger) | (found & !larger);
+        }
+        Some(found as usize)
+    }
+
+    /// Slots without an error, for tests.
+    #[cfg(test)]
+    pub(super) fn of(slots: Vec<Complex>) -> Self {
+        Self { slots: Zeroizing::new(slots), error: 0.0 }
     }
 
     /// The slots as they are, for tests that measure the error.

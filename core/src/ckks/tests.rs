@@ -467,6 +467,19 @@ fn real_values_are_complex_ones() {
     assert_eq!(f.ckks.encode(&values, &e).unwrap().poly, f.ckks.encode_complex(&complex, &e).unwrap().poly);
 }
 
+/// By the slots as they are, across ciphertexts, negative values too; the first of equals.
+#[test]
+fn the_largest_is_found_before_rounding() {
+    let decrypted = |values: &[f64]| Decrypted::of(values.iter().map(|&x| Complex::from(x)).collect());
+    let [a, b] = [decrypted(&[-3.0, 1.0, 1.0 + 1e-9]), decrypted(&[1.0 + 1e-9, -0.5])];
+    let largest = |slots: &[(&Decrypted, usize)]| Decrypted::release_largest(slots.iter().copied());
+    assert_eq!(largest(&[]), None);
+    assert_eq!(largest(&[(&a, 0)]), Some(0));
+    assert_eq!(largest(&[(&a, 0), (&a, 1), (&a, 2), (&b, 0)]), Some(2));
+    assert_eq!(largest(&[(&b, 1), (&a, 0)]), Some(0));
+    assert_eq!(largest(&[(&a, 0), (&b, 1)]), Some(1));
+}
+
 #[test]
 fn release_rounds_to_what_the_bound_vouches_for() {
     let mut f = fixture(&[50]);

@@ -15,7 +15,7 @@ fn parts_len(ring: &Ring, period: usize) -> usize {
     ring.moduli().iter().map(|q| packed_len(2 * period, q.bits())).sum::<usize>() + poly_len(ring)
 }
 
-fn write_parts(parts: &TraceParts, ring: &Ring, period: usize, out: &mut Writer) {
+fn write_parts(parts: &TraceParts, ring: &Ring, period: usize, out: &mut Writer<'_>) {
     parts
         .body
         .chunks_exact(2 * period)
@@ -57,7 +57,7 @@ mod exact {
     impl Wire for TracedCiphertext {
         const KIND: Kind = Kind::TracedCiphertext;
 
-        fn write(&self, params: &Params, out: &mut Writer) {
+        fn write(&self, params: &Params, out: &mut Writer<'_>) {
             out.bytes(&[self.level as u8, self.period.trailing_zeros() as u8]);
             out.bytes(&self.noise.steps().to_le_bytes());
             let ring = level_ring(params, self.level);
@@ -102,7 +102,7 @@ mod approximate {
     impl Wire for TracedCiphertext {
         const KIND: Kind = Kind::TracedCkksCiphertext;
 
-        fn write(&self, params: &Params, out: &mut Writer) {
+        fn write(&self, params: &Params, out: &mut Writer<'_>) {
             out.bytes(&[self.level() as u8, self.period.trailing_zeros() as u8]);
             out.bytes(&self.scale.value().to_bits().to_le_bytes());
             out.bytes(&self.bounds.message.steps().to_le_bytes());

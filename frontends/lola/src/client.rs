@@ -249,6 +249,8 @@ pub enum Logits {
         values: Vec<f64>,
         /// The bound on the error: what rounding to the released precision leaves, noise included.
         error: f64,
+        /// The index of the largest before that rounding.
+        largest: Option<usize>,
     },
 }
 
@@ -280,6 +282,10 @@ impl PrivateLogits {
                 (0..inputs).map(|input| Logits::Exact(values(input))).collect()
             }
             Decrypted::Approximate { messages, unit } => {
+                let largest = |input| {
+                    ckks::Decrypted::release_largest(at(input).map(|(message, slot)| (&messages[message], slot)))
+                };
+                let largest: Vec<_> = (0..inputs).map(largest).collect();
                 let mut error: f64 = 0.0;
                 let mut slots = Vec::with_capacity(messages.len());
                 for message in messages {
@@ -288,23 +294,22 @@ impl PrivateLogits {
                     slots.push(Zeroizing::new(message.release_real(bits)?));
                 }
                 let values = |input| at(input).map(|(message, slot)| slots[message][slot] * unit).collect();
-                (0..inputs).map(|input| Logits::Approximate { values: values(input), error: error * unit }).collect()
+                let logits =
+                    |(input, largest)| Logits::Approximate { values: values(input), error: error * unit, largest };
+                (0..inputs).zip(largest).map(logits).collect()
             }
         })
     }
 }
 
 impl Logits {
-    /// The index of the largest, the first of them if there are several; `None` if there is none.
+    /// The index of the largest, the first of them if there are several; `None` if there is none. Of approximate values
+    /// the largest before they were rounded for release.
     #[must_use]
     pub fn argmax(&self) -> Option<usize> {
         match self {
             Self::Exact(values) => tacit_model::argmax(values),
-            Self::Approximate { values, .. } => {
-                let mut indices = 0..values.len();
-                let first = indices.next()?;
-                Some(indices.fold(first, |best, i| if values[i] > values[best] { i } else { best }))
-            }
+            Self::Approximate { largest, .. } => *largest,
         }
     }
 

@@ -11,6 +11,7 @@ pub use linear::{Linear, MAX_SLOTS, Target};
 
 use core::fmt;
 use core::ops::{AddAssign, Range};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A value of the plan: one message.
@@ -223,10 +224,15 @@ impl Op {
                 cost.plain_products = terms.len();
                 cost.additions = terms.len().saturating_sub(1);
             }
-            Self::Rotate { .. } | Self::Conjugate { .. } => cost.rotations = 1,
+            Self::Rotate { .. } | Self::Conjugate { .. } => {
+                cost.rotations = 1;
+                cost.rotation_switches = 1;
+            }
             Self::Square { .. } | Self::Multiply { .. } => cost.squares = 1,
             Self::SumRotations { .. } => {
                 cost.rotations = self.rotations().count();
+                let rotated: BTreeSet<Register> = self.rotations().map(|(term, _)| term).collect();
+                cost.rotation_switches = rotated.len();
                 cost.additions = self.images().count().saturating_sub(1);
             }
             Self::SwitchTo { .. } | Self::Rescale { .. } => cost.modulus_switches = 1,
@@ -242,8 +248,11 @@ impl Op {
 /// How many operations of each kind, per plaintext modulus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Rotations and conjugates, each one key switch.
+    /// Rotations and conjugates, each a product with a key.
     pub rotations: usize,
+    /// Key switches that these take: one each, but one for all rotations of a message that are summed, whose digits are
+    /// found once and whose products are divided once.
+    pub rotation_switches: usize,
     /// Squares and products of two messages, each with one relinearisation, which is a key switch.
     pub squares: usize,
     /// Products with a plaintext in slots.
@@ -259,9 +268,15 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Key switches: rotations and relinearisations.
+    /// Key switches: those of rotations, and relinearisations.
     #[must_use]
     pub const fn key_switches(&self) -> usize {
+        self.rotation_switches + self.squares
+    }
+
+    /// Products with keys: one for each rotation, and relinearisations.
+    #[must_use]
+    pub const fn key_products(&self) -> usize {
         self.rotations + self.squares
     }
 }
@@ -269,6 +284,7 @@ impl Cost {
 impl AddAssign for Cost {
     fn add_assign(&mut self, other: Self) {
         self.rotations += other.rotations;
+        self.rotation_switches += other.rotation_switches;
         self.squares += other.squares;
         self.plain_products += other.plain_products;
         self.scalar_products += other.scalar_products;

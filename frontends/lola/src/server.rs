@@ -4,7 +4,6 @@ use tacit_core::error::EvalError;
 use tacit_core::rlwe::{EvaluationKeys, NoiseBound};
 use tacit_core::wire::Wire;
 use tacit_core::{bfv, ckks};
-use zeroize::Zeroizing;
 
 use crate::error::{MessageError, MessageKind, PlanError, RunError};
 use crate::evaluate::approximate::{self, Approximate};
@@ -88,7 +87,7 @@ impl<'a> Server<'a> {
                 self.answer(&outputs, |output, period| ckks.trace(output, period))?
             }
         };
-        Ok(answer.to_vec())
+        Ok(answer)
     }
 
     /// The outputs, or what of them tells the sums that the client is to see.
@@ -96,13 +95,13 @@ impl<'a> Server<'a> {
         &self,
         outputs: &[C],
         trace: impl Fn(&C, usize) -> Result<T, EvalError>,
-    ) -> Result<Zeroizing<Vec<u8>>, EvalError> {
+    ) -> Result<Vec<u8>, EvalError> {
         let (kind, of, params) = (MessageKind::Answer, self.spec.fingerprint, self.spec.params());
         match self.spec.answer.period {
-            None => Ok(message::write(kind, of, params, outputs)),
+            None => Ok(message::write_public(kind, of, params, outputs)),
             Some(period) => {
                 let traced = outputs.iter().map(|output| trace(output, period)).collect::<Result<Vec<_>, _>>()?;
-                Ok(message::write(kind, of, params, &traced))
+                Ok(message::write_public(kind, of, params, &traced))
             }
         }
     }

@@ -224,7 +224,7 @@ mod tests {
         tally.count(1, 5, &[0, 5], &exact([0, 6]));
         tally.count(1, 5, &[0, 5], &exact([9, 5]));
         tally.count(0, 4, &[0, 5], &exact([0, 5]));
-        tally.count(1, 5, &[0, 5], &Logits::Approximate { values: vec![0.1, 4.8], error: 0.25 });
+        tally.count(1, 5, &[0, 5], &Logits::Approximate { values: vec![0.1, 4.8], error: 0.25, largest: Some(1) });
         let counts =
             [tally.correct, tally.clear_correct, tally.disagreements, tally.logit_mismatches, tally.beyond_bound];
         assert_eq!(counts, [3, 4, 1, 2, 1]);
