@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Folder, Shared, dense_network, idx, names, refuse, renamed_network, run, succeed};
+use crate::support::{Folder, Shared, dense_layers, idx, names, refuse, renamed_network, run, succeed};
 
 #[test]
 fn the_server_refuses_a_secret_key_by_its_kind() {
@@ -111,8 +111,8 @@ fn models_that_are_none() {
 #[test]
 fn a_network_without_a_plan_has_its_own_code() {
     let folder = Folder::new();
-    let model = folder.file("dense", dense_network());
-    refuse(&format!("plan --net {model} --plan paper"), 4, &["network \"dense\"", "plan `paper`", "layer `only`"]);
+    let model = folder.file("dense", dense_layers(&["first", "last"]));
+    refuse(&format!("plan --net {model} --plan paper"), 4, &["network \"dense\"", "plan `paper`", "layer `first`"]);
     refuse(&format!("keygen --net {model} --plan paper --out {}", folder.path("keys")), 4, &["plan `paper`"]);
     assert_eq!(names(folder.as_path()), ["dense"], "no key folder is made for it");
 }

@@ -156,9 +156,15 @@ pub(crate) fn renamed_network() -> Vec<u8> {
 
 /// A network that reads 784 pixels and has a single dense layer.
 pub(crate) fn dense_network() -> Vec<u8> {
-    let op = Op::Dense(Dense { outputs: 2, inputs: 784, weights: vec![1; 2 * 784], bias: vec![0; 2] });
+    dense_layers(&["only"])
+}
+
+/// A network that reads 784 pixels and has dense layers of these names.
+pub(crate) fn dense_layers(names: &[&str]) -> Vec<u8> {
+    let dense = |inputs: usize| Op::Dense(Dense { outputs: 2, inputs, weights: vec![1; 2 * inputs], bias: vec![0; 2] });
+    let layer = |(i, name): (usize, &&str)| Layer { name: (*name).into(), op: dense(if i == 0 { 784 } else { 2 }) };
     let input = Input { shape: [1, 28, 28], scale: Scale::new(1, 16).unwrap() };
-    let layers = vec![Layer { name: "only".into(), op }];
+    let layers = names.iter().enumerate().map(layer).collect();
     Network::new("dense", input, layers, vec!["a".into(), "b".into()]).unwrap().to_bytes().unwrap()
 }
 
