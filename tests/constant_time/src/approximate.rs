@@ -1,7 +1,7 @@
 //! The secret paths of CKKS.
 
 use tacit_core::backend::Kernels;
-use tacit_core::ckks::{Ciphertext, Ckks, Encoding, Plaintext, Scale};
+use tacit_core::ckks::{Ciphertext, Ckks, Decrypted, Encoding, Plaintext, Scale};
 use tacit_core::params::Params;
 use tacit_core::rlwe::{PublicKey, SecretKey};
 
@@ -60,6 +60,25 @@ pub fn decrypt(kernels: Kernels) {
         reveal(&mut slots);
         assert!(slots.iter().zip(values(&ckks)).all(|(z, x)| (z.re - x.powi(power)).abs() < 0.2), "wrong values");
     }
+}
+
+/// Sums over slots, and which of them is largest.
+pub fn decrypt_traced(kernels: Kernels) {
+    const PERIOD: usize = 8;
+    let (ckks, _, secret) = scheme(kernels);
+    let traced = ckks.trace(&query(&ckks, &secret, 2, 40), PERIOD).expect("a period");
+    let decrypted = ckks.decrypt_traced(&secret, &traced).expect("it fits");
+    let largest = Decrypted::release_largest((0..PERIOD).map(|sum| (&decrypted, sum)));
+    let mut largest = [largest.expect("there are sums")];
+    assert_eq!(secrets(&largest), 1);
+    reveal(&mut largest);
+    assert_eq!(largest, [PERIOD - 1], "values grow with the slot");
+    let mut sums = decrypted.release(4).expect("a low precision");
+    assert_eq!(secrets(&sums), PERIOD);
+    reveal(&mut sums);
+    let values = values(&ckks);
+    let sum = |slot: usize| values.iter().skip(slot).step_by(PERIOD).sum::<f64>();
+    assert!(sums.iter().enumerate().all(|(slot, z)| (z.re - sum(slot)).abs() < 0.2), "wrong sums");
 }
 
 /// A secret factor whose bound is public: an encoding of one value, because [`Ckks::mul_scalar`] tells its size.

@@ -129,3 +129,18 @@ pub fn decrypt(kernels: Kernels) {
         assert!(*decoded == *expected, "wrong values");
     }
 }
+
+/// Sums over slots.
+pub fn decrypt_traced(kernels: Kernels) {
+    const PERIOD: usize = 8;
+    let bfv = scheme(kernels);
+    let secret = secret_key(bfv.params());
+    let row = bfv.slot_count() / 2;
+    let values: Vec<i128> = (0..2 * row as i128).map(|i| i % 11 - 5).collect();
+    let traced = bfv.trace(&query(&bfv, &secret, &values), PERIOD).expect("a period");
+    let mut sums = bfv.decode(&bfv.decrypt_traced(&secret, &traced).expect("little noise").release());
+    assert_eq!(secrets(&sums), 2 * row);
+    reveal(&mut sums);
+    let sum = |slot: usize| values[slot / row * row..][..row].iter().skip(slot % PERIOD).step_by(PERIOD).sum::<i128>();
+    assert!((0..2 * row).all(|slot| sums[slot] == sum(slot)), "wrong sums");
+}
