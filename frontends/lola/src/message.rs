@@ -28,7 +28,7 @@ pub(crate) fn write<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params
     Zeroizing::new(write_public(kind, of, params, parts))
 }
 
-/// As [`write`], of parts that are public. The buffer is allocated once.
+/// As [`write()`], of parts that are public. The buffer is allocated once.
 pub(crate) fn write_public<T: Wire>(kind: MessageKind, of: Fingerprint, params: &Params, parts: &[T]) -> Vec<u8> {
     let part_len = |part: &T| wire::HEADER_BYTES + part.body_len(params);
     let mut out = Vec::with_capacity(HEADER_BYTES + parts.iter().map(part_len).sum::<usize>());
