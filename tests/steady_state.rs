@@ -124,7 +124,7 @@ fn approximate() {
     let mut scratch = Scratch::new();
     let hoisted = ckks.hoist(&x, 5, &mut scratch).unwrap();
     let raised = ckks.raised_plaintext(&p, 5).unwrap();
-    let mut operations: [Operation<'_, ckks::Ciphertext>; 22] = [
+    let mut operations: [Operation<'_, ckks::Ciphertext>; 23] = [
         ("rotate", &mut |out, s| ckks.apply_galois_into(&x, element, &keys, out, s)),
         ("rotate low", &mut |out, s| ckks.apply_galois_into(&low, element, &keys, out, s)),
         ("rotate hoisted", &mut |out, s| hoisted.apply_galois_into(element, &keys, out, s)),
@@ -156,6 +156,7 @@ fn approximate() {
         ("plain products", &mut |out, s| ckks.dot_plain_into(&[&x, &x], &[&p, &p], out, s)),
         ("plain sum", &mut |out, s| ckks.add_plain_into(&x, &p, out, s)),
         ("sum", &mut |out, s| ckks.sum_into(&[&x, &x, &x], out, s)),
+        ("linear combination", &mut |out, s| ckks.linear_combination_into(&[&x, &x], &[3, -4], out, s)),
         ("add", &mut |_, _| ckks.add_assign(&mut running, &x)),
         ("rescale", &mut |out, s| ckks.rescale_into(&product, out, s)),
         ("drop", &mut |out, s| ckks.drop_to_into(&x, 2, out, s)),

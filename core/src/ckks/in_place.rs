@@ -61,6 +61,34 @@ impl Ckks {
         Ok(())
     }
 
+    /// `out = Σ w_i·a_i`; see [`Ckks::linear_combination`].
+    ///
+    /// # Errors
+    /// See [`Ckks::linear_combination`].
+    pub fn linear_combination_into(
+        &self,
+        terms: &[&Ciphertext],
+        weights: &[i64],
+        out: &mut Ciphertext,
+        scratch: &mut Scratch,
+    ) -> Result<(), EvalError> {
+        let (Some((first, rest)), true) = (terms.split_first(), terms.len() == weights.len()) else {
+            return Err(EvalError::OperandCount { left: terms.len(), right: weights.len() });
+        };
+        let size = |weight: &i64| weight.unsigned_abs() as f64;
+        let bounds =
+            rest.iter().zip(&weights[1..]).try_fold(first.bounds.scaled(size(&weights[0])), |bounds, (a, w)| {
+                Self::check_alike(first, a)?;
+                Ok(bounds.plus(matched(first.scale, a.scale, a.bounds)?.scaled(size(w))))
+            })?;
+        self.reshape(out, Shape { bounds, ..first.shape() }, scratch)?;
+        let ring = &self.level(first.level()).ring;
+        for (i, part) in out.parts.iter_mut().enumerate() {
+            ring.combine_into(part, terms.len(), |k| &terms[k].parts[i], weights, scratch);
+        }
+        Ok(())
+    }
+
     /// `a += b`; see [`Ckks::add`].
     ///
     /// # Errors

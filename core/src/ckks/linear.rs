@@ -84,6 +84,15 @@ impl Ckks {
         self.scaled_by(a, &residues, a.scale, bounds)
     }
 
+    /// `Σ w_i·a_i` for signed words, with one reduction at the end. Scale and level stay. Time does not depend on the weights,
+    /// zero or not.
+    ///
+    /// # Errors
+    /// [`EvalError::OperandCount`] for no operands or lists of different length, those of [`Ckks::sum`] otherwise.
+    pub fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
+        self.written(|out, scratch| self.linear_combination_into(terms, weights, out, scratch))
+    }
+
     /// Slot-wise product with one real number, rounded at `scale`. Scales multiply. No transform, and half a unit of error
     /// in place of a plaintext's `n/2`. The bounds of the result tell the
     /// factor's size, and so may time: a factor to be hidden is encoded under a stated bound instead.

@@ -127,6 +127,16 @@ fn sums() {
         f.check("neg", &f.ckks.neg(&x), |i| -a[i]);
         f.check("sum", &f.ckks.sum(&[&x, &y, &x, &x]).unwrap(), |i| a[i].times(3.0) + b[i]);
         f.check("integer", &f.ckks.mul_integer(&x, -77).unwrap(), |i| a[i].times(-77.0));
+        let combined = f.ckks.linear_combination(&[&x, &y, &x], &[5, -7, 0]).unwrap();
+        f.check("linear combination", &combined, |i| a[i].times(5.0) + b[i].times(-7.0));
+        let separate = f.ckks.add(&f.ckks.mul_integer(&x, 5).unwrap(), &f.ckks.mul_integer(&y, -7).unwrap()).unwrap();
+        assert_eq!(combined.parts, separate.parts);
+        let count = EvalError::OperandCount { left: 1, right: 2 };
+        assert_eq!(f.ckks.linear_combination(&[&x], &[1, 2]), Err(count));
+        assert_eq!(f.ckks.linear_combination(&[], &[]), Err(EvalError::OperandCount { left: 0, right: 0 }));
+        let low = f.ckks.drop_to(&x, 2).unwrap();
+        let levels = EvalError::LevelMismatch { left: 3, right: 2 };
+        assert_eq!(f.ckks.linear_combination(&[&x, &low], &[1, 1]), Err(levels));
         f.check("add plain", &f.ckks.add_plain(&x, &f.plaintext(&b, &e)).unwrap(), |i| a[i] + b[i]);
         let zero = f.ckks.mul_integer(&x, 0).unwrap();
         assert_eq!(f.ckks.measured_noise_log2(&f.secret, &zero, |_| Complex::default()), Ok(f64::NEG_INFINITY));

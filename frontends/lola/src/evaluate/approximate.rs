@@ -131,9 +131,8 @@ impl Evaluator for Approximate<'_> {
     type Error = EvalError;
 
     fn linear_combination(&self, terms: &[&Ciphertext], weights: &[i64]) -> Result<Ciphertext, EvalError> {
-        let products = terms.iter().zip(weights).map(|(term, &weight)| self.ckks.mul_integer(term, weight));
-        let products: Vec<_> = products.collect::<Result<_, _>>()?;
-        self.sum(&products.iter().collect::<Vec<_>>())
+        let level = terms.first().map_or(1, |term| term.level());
+        self.write(level, |out, scratch| self.ckks.linear_combination_into(terms, weights, out, scratch))
     }
 
     fn sum(&self, terms: &[&Ciphertext]) -> Result<Ciphertext, EvalError> {
