@@ -36,7 +36,9 @@ pub enum PlanError {
         security: u32,
     },
     /// A layer beyond what the planner lays out.
-    #[error("layer `{layer}` multiplies {products} times, the planner's limit is {limit}: make the layer smaller")]
+    #[error(
+        "layer `{layer}` multiplies {products} times, the limit for this goal is {limit}: make the layer smaller, or plan for another goal"
+    )]
     TooLarge {
         /// The layer.
         layer: String,

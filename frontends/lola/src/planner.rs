@@ -27,8 +27,8 @@ const MAX_MODULI: u32 = 3;
 /// The most products of weights and values in a layer: more would take minutes to lay out.
 const MAX_PRODUCTS: usize = 1 << 28;
 
-/// The most products of scalars and messages in a layer: each takes about a tenth of a millisecond.
-const MAX_SCALAR_PRODUCTS: usize = 1 << 24;
+/// The most products of scalars and messages in a layer: each takes about a tenth of a millisecond, and is a term of the plan.
+const MAX_SCALAR_PRODUCTS: usize = 1 << 20;
 
 /// The most messages that the values of a dense first layer are spread over.
 const MAX_SPREAD: usize = 16;

@@ -228,6 +228,19 @@ fn a_layer_too_large_is_refused() {
     }
 }
 
+/// A message per value takes a term per product: far fewer products are planned so.
+#[test]
+fn batches_of_a_large_network_are_refused() {
+    let network = tacit_model::named("caltech-4096").unwrap().network().unwrap();
+    assert!(Deployment::new(&network, Goal::Throughput, Scheme::Bfv).is_ok());
+    let wide = Dense { outputs: 300, inputs: 4096, weights: vec![1; 300 * 4096], bias: vec![0; 300] };
+    let labels = (0..300).map(|i| i.to_string()).collect();
+    let layers = vec![Layer { name: "wide".into(), op: Op::Dense(wide) }];
+    let wide = Network::new("wide", *network.input(), layers, labels).unwrap();
+    let refused = Deployment::new(&wide, Goal::Throughput, Scheme::Bfv).map(drop);
+    assert!(matches!(&refused, Err(PlanError::TooLarge { layer, .. }) if layer == "wide"), "{refused:?}");
+}
+
 /// Squares upon squares: no supported ring has a modulus for them.
 #[test]
 fn a_network_too_deep_is_refused() {
