@@ -89,4 +89,6 @@ fn allocations_follow_the_bytes_that_are_there() {
     attack(&params, &EvaluationKeys::generate(&secret, &request, &mut rng).unwrap());
     attack::<Ciphertext>(&params, &bfv.expand(&seeded));
     attack::<SeededCiphertext>(&params, &seeded);
+    attack(&params, &bfv.trace(&bfv.expand(&seeded), 16).unwrap());
+    attack(&params, &bfv.trace(&bfv.expand(&seeded), 2048).unwrap());
 }

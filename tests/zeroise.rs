@@ -217,7 +217,9 @@ fn nothing_secret_is_freed() {
     type Step<'a> = (&'a str, &'a dyn Fn());
     let decrypt = |ciphertext| bfv.decode(&bfv.decrypt(&secret, ciphertext).unwrap().release());
     assert!(*decrypt(&square) == squares(&bfv) && *decrypt(&low) == slots, "wrong values");
-    let steps: [Step<'_>; 14] = [
+    let trace = bfv.trace(&query, DEGREE / 2).unwrap();
+    let approximate_trace = ckks.trace(&approximate, DEGREE / 2).unwrap();
+    let steps: [Step<'_>; 16] = [
         ("generate", &|| drop(SecretKey::generate(&params, &mut rng(SECRET)))),
         ("clone", &|| drop(secret.clone())),
         ("public key", &|| drop(PublicKey::generate(&secret, &mut rng(QUERY)))),
@@ -230,8 +232,11 @@ fn nothing_secret_is_freed() {
         ("decrypt", &|| drop(decrypt(&query))),
         ("decrypt a product", &|| drop(decrypt(&square))),
         ("decrypt at the lowest level", &|| drop(decrypt(&low))),
+        // Of the longest period, whose sums are the slots.
+        ("decrypt a trace", &|| drop(bfv.decode(&bfv.decrypt_traced(&secret, &trace).unwrap().release()))),
         ("encrypt approximately", &|| drop(ckks.encrypt(&secret, &encode(), &mut rng(QUERY)))),
         ("decrypt approximately", &|| drop(ckks.decrypt(&secret, &approximate))),
+        ("decrypt a trace approximately", &|| drop(ckks.decrypt_traced(&secret, &approximate_trace))),
     ];
     let mut left = Vec::new();
     for (step, run) in steps {

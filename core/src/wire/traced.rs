@@ -25,6 +25,8 @@ fn write_parts(parts: &TraceParts, ring: &Ring, period: usize, out: &mut Writer<
 }
 
 fn read_parts(ring: &Ring, period: usize, bytes: &mut Reader<'_>) -> Result<TraceParts, WireError> {
+    // All that is needed is there before anything is allocated for it.
+    let mut bytes = Reader::of(bytes.take(parts_len(ring, period))?);
     let mut body: Box<[u64]> = vec![0; 2 * period * ring.basis().len()].into();
     for (limb, q) in body.chunks_exact_mut(2 * period).zip(ring.moduli()) {
         bytes.residues(ring.kernels(), q, limb)?;

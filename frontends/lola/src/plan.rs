@@ -11,6 +11,7 @@ pub use linear::{Linear, MAX_SLOTS, Target};
 
 use core::fmt;
 use core::ops::{AddAssign, Range};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ impl<T: Copy + Default> Slots<T> {
     }
 
     /// The value of the first slot in all of `slots`.
-    pub(crate) fn repeated(&self, slots: usize) -> Self {
+    fn repeated(&self, slots: usize) -> Self {
         let all = |part: &[T]| part.first().map_or_else(Vec::new, |&value| vec![value; slots]);
         Self { re: all(&self.re), im: all(&self.im) }
     }
@@ -443,6 +444,12 @@ impl Plan {
     #[must_use]
     pub fn stages(&self) -> &[Stage] {
         &self.stages
+    }
+
+    /// A plaintext of sums in messages of this many slots: where every slot is about another input, the same in each.
+    pub(crate) fn addend(&self, id: AddendId, slots: usize) -> Cow<'_, Slots<i128>> {
+        let addend = &self.plains.addends[id.0];
+        if self.shape.is_batched() { Cow::Owned(addend.repeated(slots)) } else { Cow::Borrowed(addend) }
     }
 
     /// The messages that the server answers with.

@@ -37,9 +37,7 @@ impl Prepared {
         match op {
             Op::AddPlain { input, plain } => {
                 let state = lowered.state(*input);
-                let addend = &plains.addends()[plain.0];
-                let batched = lowered.plan().shape().is_batched().then(|| addend.repeated(ckks.slot_count()));
-                let values = numbers(batched.as_ref().unwrap_or(addend), |value| value as f64);
+                let values = numbers(&lowered.plan().addend(*plain, ckks.slot_count()), |value| value as f64);
                 let plaintext = encode(ckks, &values, state.level, state.encoded)?;
                 self.addends.insert((*plain, state.level), plaintext);
             }

@@ -40,10 +40,8 @@ impl Prepared {
             Op::AddPlain { input, plain } => {
                 let level = lowered.level(*input);
                 if let Entry::Vacant(entry) = self.addends.entry((*plain, level)) {
-                    let addend = &plains.addends()[plain.0];
-                    let batched = lowered.plan().shape().is_batched().then(|| addend.repeated(bfv.slot_count()));
-                    let values = &batched.as_ref().unwrap_or(addend).re;
-                    entry.insert(bfv.addend(&encode(bfv, values)?, level)?);
+                    let addend = lowered.plan().addend(*plain, bfv.slot_count());
+                    entry.insert(bfv.addend(&encode(bfv, &addend.re)?, level)?);
                 }
             }
             Op::InnerProduct { terms, plains: factors } => {
